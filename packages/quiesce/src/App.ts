@@ -1,0 +1,152 @@
+/**
+ * The front door: gives a Layer a life that starts, runs, stops in order and ends in time.
+ *
+ * It knows no platform: no process, no signals, no timers of its own. `@quiesce/node` adds those.
+ */
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Event } from "./Event.ts"
+import * as GracePeriod from "./GracePeriod.ts"
+import { CurrentComponent } from "./internal/ComponentNode.ts"
+import { makeLifecycle } from "./internal/makeLifecycle.ts"
+import { Pipeline } from "./internal/Pipeline.ts"
+import { Lifecycle } from "./Lifecycle.ts"
+import * as Outcome from "./Outcome.ts"
+import * as Phase from "./Phase.ts"
+import type * as Report from "./Report.ts"
+import * as StopReason from "./StopReason.ts"
+
+export interface Options extends GracePeriod.Options {
+  /**
+   * Shown in log lines and in the report.
+   *
+   * @default "app"
+   */
+  readonly name?: string | undefined
+  /**
+   * What the first, second, ... stop signal does. The last rung repeats.
+   *
+   * @default `["Graceful", "Exit"]`: the second Ctrl+C leaves at once
+   */
+  readonly escalation?: Phase.Ladder | undefined
+  /**
+   * Repeats of one signal within this time count as one.
+   *
+   * @default 250 milliseconds: wrappers such as npm can deliver one Ctrl+C twice
+   */
+  readonly signalCooldown?: Duration.Input | undefined
+  /**
+   * The grace period after a crash, when it is shorter than the usual one.
+   *
+   * @default 5 seconds: state may be damaged, so no longer than in-flight work needs
+   */
+  readonly crashGracePeriod?: Duration.Input | undefined
+  /**
+   * The rule for the exit code.
+   *
+   * @default `Outcome.exitCode`
+   */
+  readonly exitCode?: Report.ExitCode | undefined
+  /**
+   * Called synchronously with each event, in order, before whatever caused it goes on. It must not block.
+   */
+  readonly onEvent?: ((event: Event) => void) | undefined
+  /**
+   * Asked at the very end what still holds the process; the platform knows.
+   *
+   * @default nothing
+   */
+  readonly lingering?: (() => ReadonlyArray<string>) | undefined
+}
+
+/** A started application. */
+export interface App {
+  readonly lifecycle: Lifecycle["Service"]
+  /** Delivers a stop signal, synchronously: the first asks, later ones climb the escalation ladder. */
+  readonly signalUnsafe: (signal: string) => void
+  /** Asks for a stop, synchronously; see `Lifecycle.requestStop`. */
+  readonly requestStopUnsafe: (reason: StopReason.StopReason) => void
+  /** The event log so far. It grows; it never changes. */
+  readonly events: ReadonlyArray<Event>
+  /** Waits for the end. It never fails: how it ended is in the report. */
+  readonly stopped: Effect.Effect<Report.Report>
+}
+
+/**
+ * Starts an application and returns at once; the application lives on its own, whatever becomes of the calling fiber.
+ *
+ * **When to use**: in a runner of your own, or in a test that sends signals. Otherwise `launch`, or `NodeApp.run`.
+ *
+ * **Interruption safety**: atomic; once started, only a stop ends it.
+ */
+export const start = <A, E, R>(
+  layer: Layer.Layer<A, E, R>,
+  options: Options = {}
+): Effect.Effect<App, never, Exclude<R, Lifecycle>> =>
+  Effect.gen(function* () {
+    const budgets = yield* GracePeriod.make(options)
+    const context = yield* Effect.context<Exclude<R, Lifecycle>>()
+    const pipeline = new Pipeline({
+      name: options.name ?? "app",
+      context,
+      budgets,
+      crashGracePeriod: Duration.toMillis(options.crashGracePeriod ?? "5 seconds"),
+      cooldown: Duration.toMillis(options.signalCooldown ?? "250 millis"),
+      ladder: options.escalation ?? Phase.defaultLadder,
+      exitCode: options.exitCode ?? Outcome.exitCode,
+      listeners: options.onEvent === undefined ? [] : [options.onEvent],
+      lingering: options.lingering ?? (() => [])
+    })
+    const lifecycle = makeLifecycle(pipeline)
+    // A launch inside another application is an application of its own.
+    const services = context.pipe(Context.add(Lifecycle, lifecycle), Context.add(CurrentComponent, undefined)) as Context.Context<R>
+    pipeline.start((memoMap, scope) => Effect.provideContext(Layer.buildWithMemoMap(layer, memoMap, scope), services))
+    return {
+      lifecycle,
+      signalUnsafe: pipeline.signal,
+      requestStopUnsafe: pipeline.requestStop,
+      events: pipeline.log.events,
+      stopped: Deferred.await(pipeline.stopped)
+    }
+  })
+
+/**
+ * Runs an application to its end and returns the report: build, run, drain, release in reverse dependency order, always
+ * within the grace period.
+ *
+ * **When to use**: instead of `Layer.launch` where no process is to be managed: tests, embedding. At the entry point of a
+ * Node process use `NodeApp.run`, which adds signals, crash capture, progress and exit.
+ *
+ * **Details**: takes any Layer, unmodified. What it builds is seen and named by the services it provides; wrap with
+ * `Component.make` for names and limits of your own. The error type is `never`: a start that fails is a stop with the
+ * reason `StartFailed`, fully released and reported.
+ *
+ * **Interruption safety**: interrupting it asks for a graceful stop and waits for its end.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as App from "quiesce/App"
+ *
+ * const Main = Layer.effectDiscard(Effect.acquireRelease(Effect.log("up"), () => Effect.log("down")))
+ *
+ * const program = App.launch(Main, { gracePeriod: "10 seconds" }).pipe(
+ *   Effect.flatMap((report) => Effect.log(report.outcome._tag, report.duration))
+ * )
+ * ```
+ */
+export const launch = <A, E, R>(
+  layer: Layer.Layer<A, E, R>,
+  options: Options = {}
+): Effect.Effect<Report.Report, never, Exclude<R, Lifecycle>> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(start(layer, options), (app) =>
+      restore(app.stopped).pipe(
+        Effect.onInterrupt(() => Effect.andThen(app.lifecycle.requestStop(StopReason.interrupted), app.stopped))
+      )
+    )
+  )

@@ -1,0 +1,66 @@
+/**
+ * Work that a stop must not tear apart: a soft shield with a limit and a name.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { CurrentSection } from "./internal/Sections.ts"
+import { Lifecycle } from "./Lifecycle.ts"
+import type { ShuttingDown } from "./ShuttingDown.ts"
+
+export interface Options {
+  /**
+   * How long the section may hold up whoever waits for it, counted from the moment that the stop interrupts (or that its
+   * own fiber is interrupted). Then it is interrupted after all and named in the report.
+   *
+   * @default 5 seconds, the interrupt budget
+   */
+  readonly atMost?: Duration.Input | undefined
+  /**
+   * Let it begin even when the application is draining already, for example a final save.
+   *
+   * @default false
+   */
+  readonly allowDuringStop?: boolean | undefined
+}
+
+/**
+ * Runs `effect` so that a graceful stop waits for it instead of interrupting it. Once draining has begun new sections are
+ * refused with `ShuttingDown`; a section inside of one that is open may still begin.
+ *
+ * **When to use**: around the few steps that belong together but have no transaction: write a file and its index, send a
+ * command to a device and read it back. Not as a substitute for a transaction where there is one, and not around anything
+ * that waits for long: everybody waits with it.
+ *
+ * **Interruption safety**: the effect runs in a fiber of its own. Interrupting the caller (`Effect.timeout`, `Effect.race`,
+ * a client that hangs up) waits for the section, at most `atMost`. A forced exit waits for nothing. Inside, the effect is
+ * interruptible: `Effect.timeout` within the section works as always.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as CriticalSection from "quiesce/CriticalSection"
+ *
+ * const save = CriticalSection.run("save-layout", Effect.log("write, sync, rename"), { atMost: "2 seconds" })
+ * ```
+ */
+export const run = <A, E, R>(
+  name: string,
+  effect: Effect.Effect<A, E, R>,
+  options: Options = {}
+): Effect.Effect<A, E | ShuttingDown, R | Lifecycle> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const { criticalSections } = yield* Lifecycle
+      const section = yield* criticalSections.enter(name, Duration.toMillis(options.atMost ?? "5 seconds"), options.allowDuringStop ?? false)
+      const fiber = yield* effect.pipe(
+        Effect.provideService(CurrentSection, section),
+        Effect.onExit(() => Effect.sync(() => criticalSections.leave(section))),
+        Effect.forkDetach({ startImmediately: true, uninterruptible: false })
+      )
+      section.fiber = fiber
+      return yield* restore(Fiber.join(fiber)).pipe(
+        Effect.onInterrupt(() => Effect.andThen(criticalSections.bound(section), Fiber.await(fiber)))
+      )
+    })
+  )

@@ -1,0 +1,63 @@
+/**
+ * Everything that can be observed of an application's life, as one closed union of plain data.
+ *
+ * Log lines, the terminal progress, metrics, the report and tests are renderers of it; each handles every case. `at` is
+ * milliseconds since the application began to start, from a clock that never jumps.
+ */
+import * as Schema from "effect/Schema"
+import { Outcome } from "./Outcome.ts"
+import { AppState } from "./Phase.ts"
+import { StopReason } from "./StopReason.ts"
+
+const at = Schema.Number
+const component = { at, id: Schema.Number, name: Schema.String }
+
+/** What a stop waits for, apart from components. */
+export const AwaitedKind = Schema.Literals(["drainable", "lameDuck", "onStopping", "awaitBeforeStop", "interrupt", "start", "onStopped"])
+
+export type AwaitedKind = typeof AwaitedKind.Type
+
+/**
+ * - `ComponentStarting.builtWith`: ids of the components whose services were there when this one was built, its direct
+ *   dependencies; the graph of the application is in the log.
+ * - `ComponentNamed`: a component's final name, when `Component.make` names it after its start had begun.
+ * - `ComponentStopped.failure`: what its finalizers failed with. `ComponentAbandoned`: its budget ended before its
+ *   finalizers; they may still run, and `ComponentStoppedLate` says when they were done after all.
+ * - `BackgroundFailed`: a fiber that the component forked into its scope died.
+ * - `Awaited`: one thing that a stop waited for, how long, and how it ended.
+ * - `Straggler`: accepted work still unfinished when its budget ended, by kind.
+ * - `Lingering`: what still holds the process after the release.
+ */
+export const Event = Schema.TaggedUnion({
+  AppStarting: { at, name: Schema.String, epochMillis: Schema.Number, gracePeriod: Schema.Number },
+  StateChanged: { at, from: AppState, to: AppState },
+  ComponentStarting: { ...component, builtWith: Schema.Array(Schema.Number) },
+  ComponentNamed: component,
+  ComponentStarted: { ...component, services: Schema.Array(Schema.String) },
+  ComponentStartFailed: { ...component, interrupted: Schema.Boolean, message: Schema.String },
+  ComponentStopping: component,
+  ComponentStopped: { ...component, failure: Schema.optionalKey(Schema.String) },
+  ComponentAbandoned: { ...component, limit: Schema.Literals(["stopTimeout", "gracePeriod"]), after: Schema.Number },
+  ComponentStoppedLate: { ...component, failure: Schema.optionalKey(Schema.String) },
+  BackgroundFailed: { ...component, message: Schema.String },
+  StopRequested: { at, reason: StopReason },
+  Escalated: { at, rung: Schema.Literals(["Graceful", "Interrupt", "Exit"]), signal: Schema.String },
+  GateClosed: { at, name: Schema.String },
+  InFlight: { at, counts: Schema.Record(Schema.String, Schema.Number) },
+  Awaited: {
+    at,
+    kind: AwaitedKind,
+    name: Schema.String,
+    waited: Schema.Number,
+    result: Schema.Literals(["done", "failed", "abandoned"]),
+    failure: Schema.optionalKey(Schema.String)
+  },
+  Straggler: { at, kind: Schema.String, count: Schema.Number },
+  CriticalSectionWaited: { at, name: Schema.String, waited: Schema.Number, exceeded: Schema.Boolean },
+  LeaseGranted: { at, to: Schema.String, millis: Schema.Number },
+  EmergencyRan: { at, name: Schema.String, failure: Schema.optionalKey(Schema.String) },
+  Lingering: { at, handles: Schema.Array(Schema.String) },
+  Ended: { at, outcome: Outcome, exitCode: Schema.Number }
+})
+
+export type Event = typeof Event.Type

@@ -1,0 +1,142 @@
+/**
+ * The service that running code sees of its own application: what state it is in, how long is left, and the places where
+ * a component takes part in the stop.
+ *
+ * `App.launch` provides it to every layer it builds; nothing else has to be wired.
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type { Event } from "./Event.ts"
+import type { Section } from "./internal/Sections.ts"
+import type { AppState } from "./Phase.ts"
+import type { Report } from "./Report.ts"
+import type { ShuttingDown } from "./ShuttingDown.ts"
+import type { StopReason } from "./StopReason.ts"
+
+/**
+ * Counts of accepted and unfinished work by kind, for example `{ request: 2, websocket: 1 }`. Kinds at zero may be absent.
+ */
+export type InFlight = Readonly<Record<string, number>>
+
+/**
+ * Something that accepts work and can bring it to an end: an HTTP server, a queue consumer, a `DrainGate`.
+ *
+ * Order within a stop: `lameDuck` when the state becomes LameDuck, `drain` when it becomes Draining, `interrupt` when it
+ * becomes Interrupting and work is left. All drainables go through each step in parallel.
+ */
+export interface Drainable {
+  /** Shown in the progress line, in events and in the report. */
+  readonly name: string
+  /** A cheap synchronous snapshot. It is read for progress and for the report, also after a forced exit. */
+  readonly inFlight: () => InFlight
+  /** Runs when lame duck begins: announce it (`Connection: close`, deregistration). New work is still accepted. */
+  readonly lameDuck?: Effect.Effect<void>
+  /**
+   * Refuses new work from its first step on and succeeds when everything accepted has finished. It is interrupted at the
+   * end of the drain budget, and must then leave the work itself untouched.
+   */
+  readonly drain: Effect.Effect<void>
+  /** Interrupts what is still in flight after the drain budget; bounded by the interrupt budget. */
+  readonly interrupt?: Effect.Effect<void>
+}
+
+/** What a person asks with `SIGUSR2`, `/status` or a progress line: a snapshot, never waiting. */
+export interface Status {
+  readonly state: AppState
+  readonly reason: StopReason | undefined
+  /** Milliseconds since the application began to start. */
+  readonly uptime: number
+  /** Milliseconds to the deadline while stopping. */
+  readonly remaining: number | undefined
+  readonly inFlight: InFlight
+  readonly criticalSections: ReadonlyArray<string>
+  readonly components: ReadonlyArray<{ readonly name: string; readonly state: string; readonly since: number }>
+  /** Who is awaited right now, for the progress line: drainables, waiters, sections, components. */
+  readonly awaiting: ReadonlyArray<string>
+}
+
+/**
+ * **When to use**: in a component that accepts work, waits for something, or must react to a stop. Code that only uses
+ * services and scopes needs none of it.
+ *
+ * **Interruption safety**: every member may be called at any time, also while stopping and from finalizers; registration
+ * is atomic and is undone when the scope closes.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import { Lifecycle } from "quiesce/Lifecycle"
+ *
+ * const Announcer = Layer.effectDiscard(
+ *   Effect.gen(function* () {
+ *     const lifecycle = yield* Lifecycle
+ *     yield* lifecycle.onStopping("announcer", Effect.log("we are closing"))
+ *   })
+ * )
+ * ```
+ */
+export class Lifecycle extends Context.Service<
+  Lifecycle,
+  {
+    /** The state now. */
+    readonly state: Effect.Effect<AppState>
+    /** The state now, for synchronous code: probes, request hooks, a watchdog thread's mirror. */
+    readonly stateUnsafe: () => AppState
+    /** The state now and every later one. */
+    readonly changes: Stream.Stream<AppState>
+    /** Every event so far and every later one, in order, none twice. */
+    readonly events: Stream.Stream<Event>
+    /** A snapshot for people. */
+    readonly status: Effect.Effect<Status>
+    /** The same, for synchronous code. */
+    readonly statusUnsafe: () => Status
+
+    /**
+     * Asks for a graceful stop and returns at once. Idempotent: the first reason counts, later calls change nothing.
+     */
+    readonly requestStop: (reason: StopReason) => Effect.Effect<void>
+    /** Waits until the application has stopped; every caller gets the same report. */
+    readonly stopped: Effect.Effect<Report>
+    /** Completes when a stop has begun (LameDuck). */
+    readonly lameDuck: Effect.Effect<void>
+    /** Completes when draining has begun: no new work from here on. */
+    readonly stopping: Effect.Effect<void>
+
+    /** Time to the deadline; `None` while no stop has been requested. */
+    readonly remaining: Effect.Effect<Option.Option<Duration.Duration>>
+    /**
+     * Asks for a longer budget for the phase or component at work, for example while a large upload completes. Grants at
+     * most what the grace period leaves and returns what it granted; zero when no stop is going on.
+     */
+    readonly extendStop: (by: Duration.Input) => Effect.Effect<Duration.Duration>
+
+    /** Takes part in the drain until the scope closes. Registered while already draining, it is drained at once. */
+    readonly drainable: (drainable: Drainable) => Effect.Effect<void, never, Scope.Scope>
+    /** Runs when draining begins, all in parallel, bounded by the drain budget; a failure is logged and degrades. */
+    readonly onStopping: <R>(name: string, effect: Effect.Effect<unknown, unknown, R>) => Effect.Effect<void, never, R | Scope.Scope>
+    /** Draining is not over before this effect has ended; bounded by the drain budget, and then named as a straggler. */
+    readonly awaitBeforeStop: <R>(name: string, effect: Effect.Effect<unknown, unknown, R>) => Effect.Effect<void, never, R | Scope.Scope>
+    /**
+     * Runs in Flushing, when every component has been released, and is not undone with the scope of its caller: final-state
+     * verification, last reports. A failure makes the outcome Degraded. Bounded by the reserve.
+     */
+    readonly onStopped: <R>(name: string, effect: Effect.Effect<unknown, unknown, R>) => Effect.Effect<void, never, R>
+    /**
+     * A synchronous function for the forced exit, when nothing asynchronous runs any more: write a state file, send a last
+     * datagram. A throw is caught and reported. Removed when the scope closes.
+     */
+    readonly emergency: (name: string, run: () => void) => Effect.Effect<void, never, Scope.Scope>
+
+    /** What `CriticalSection.run` is made of; use that. */
+    readonly criticalSections: {
+      readonly enter: (name: string, atMost: number, allowDuringStop: boolean) => Effect.Effect<Section, ShuttingDown>
+      readonly leave: (section: Section) => void
+      readonly bound: (section: Section) => Effect.Effect<void>
+    }
+  }
+>()("quiesce/Lifecycle") {}

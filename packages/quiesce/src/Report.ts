@@ -1,0 +1,194 @@
+/**
+ * The account of a stop: what happened, where the time went, who took it. A pure function of the event log.
+ */
+import * as Schema from "effect/Schema"
+import type { Event } from "./Event.ts"
+import { between, components, criticalChain, stateTimes } from "./internal/analysis.ts"
+import { render as renderText } from "./internal/reportText.ts"
+import { Outcome } from "./Outcome.ts"
+import { AppState } from "./Phase.ts"
+import { StopReason } from "./StopReason.ts"
+
+/** How one component ended. */
+export const ComponentEnd = Schema.Literals(["stopped", "failed", "abandoned", "start failed", "start interrupted", "running"])
+
+/**
+ * Blame for one component, in milliseconds: `waiting` is the time in Releasing before its own release could begin, because
+ * what was built with it was still stopping; `working` is the time that its own finalizers took.
+ */
+export const ComponentReport = Schema.Struct({
+  name: Schema.String,
+  services: Schema.Array(Schema.String),
+  builtWith: Schema.Array(Schema.String),
+  starting: Schema.Number,
+  waiting: Schema.Number,
+  working: Schema.Number,
+  end: ComponentEnd,
+  failure: Schema.optionalKey(Schema.String)
+})
+
+/**
+ * One link of the critical chain: the release could not have been shorter than these together. Along the chain waiting plus
+ * working is the time of the release.
+ */
+export const ChainLink = Schema.Struct({ name: Schema.String, waiting: Schema.Number, working: Schema.Number })
+
+/**
+ * All times are milliseconds.
+ *
+ * - `states`: time in each state from the stop request on; they add up to `duration`.
+ * - `components`: every component that was ever started, slowest release first.
+ * - `criticalChain`: from the first release to the last.
+ * - `awaited`: drainables, waiters and hooks, slowest first.
+ * - `stragglers`: accepted work that did not finish in its budget, by kind.
+ * - `criticalSections`: those that the stop had to wait for.
+ * - `failures`: one line for each failure of the whole life.
+ * - `lingering`: what held the process after everything was released.
+ * - `advice`: where time was lost that need not be.
+ */
+export const Report = Schema.Struct({
+  name: Schema.String,
+  startedAt: Schema.Number,
+  uptime: Schema.Number,
+  gracePeriod: Schema.Number,
+  outcome: Outcome,
+  reason: StopReason,
+  exitCode: Schema.Number,
+  duration: Schema.Number,
+  states: Schema.Array(Schema.Struct({ state: AppState, duration: Schema.Number })),
+  components: Schema.Array(ComponentReport),
+  criticalChain: Schema.Array(ChainLink),
+  awaited: Schema.Array(
+    Schema.Struct({
+      kind: Schema.String,
+      name: Schema.String,
+      waited: Schema.Number,
+      result: Schema.Literals(["done", "failed", "abandoned"])
+    })
+  ),
+  stragglers: Schema.Array(Schema.Struct({ kind: Schema.String, count: Schema.Number })),
+  criticalSections: Schema.Array(Schema.Struct({ name: Schema.String, waited: Schema.Number, exceeded: Schema.Boolean })),
+  failures: Schema.Array(Schema.String),
+  lingering: Schema.Array(Schema.String),
+  advice: Schema.Array(Schema.String)
+})
+
+export type Report = typeof Report.Type
+
+/** The rule that turns an outcome and a reason into an exit code. */
+export type ExitCode = (outcome: Outcome, reason: StopReason) => number
+
+type Of<Tag extends Event["_tag"]> = Extract<Event, { readonly _tag: Tag }>
+
+const only = <Tag extends Event["_tag"]>(events: ReadonlyArray<Event>, tag: Tag): ReadonlyArray<Of<Tag>> =>
+  events.filter((event): event is Of<Tag> => event._tag === tag)
+
+/**
+ * How the stop that these events tell of ended, when no deadline and no escalation cut it short.
+ *
+ * **When to use**: in a custom runner; the report already holds it.
+ */
+export const outcomeOf = (events: ReadonlyArray<Event>): Outcome => {
+  if (events.some((event) => event._tag === "ComponentAbandoned" && event.limit === "gracePeriod")) return { _tag: "TimedOut" }
+  return events.some(isLoss) ? { _tag: "Degraded" } : { _tag: "Clean" }
+}
+
+/** What makes a stop less than clean. */
+const isLoss = (event: Event): boolean =>
+  event._tag === "ComponentAbandoned" ||
+  event._tag === "Straggler" ||
+  (event._tag === "ComponentStopped" && event.failure !== undefined) ||
+  (event._tag === "Awaited" && event.result !== "done") ||
+  (event._tag === "CriticalSectionWaited" && event.exceeded)
+
+/**
+ * Computes the report of a life that has ended, from its whole event log.
+ *
+ * **When to use**: on a log that was collected or read back from JSON; `App.launch` already returns the report.
+ *
+ * @example
+ * ```ts
+ * import type { Event } from "quiesce/Event"
+ * import * as Report from "quiesce/Report"
+ *
+ * const slowest = (events: ReadonlyArray<Event>) => Report.fromEvents(events).components[0]?.name
+ * ```
+ */
+export const fromEvents = (events: ReadonlyArray<Event>): Report => {
+  const start = only(events, "AppStarting")[0]
+  const stop = only(events, "StopRequested")[0]
+  const ended = only(events, "Ended")[0]
+  const end = ended?.at ?? events.at(-1)?.at ?? 0
+  const rows = components(events, end)
+  const chain = criticalChain(rows, events, end)
+  return {
+    name: start?.name ?? "app",
+    startedAt: start?.epochMillis ?? 0,
+    uptime: stop?.at ?? end,
+    gracePeriod: start?.gracePeriod ?? 0,
+    outcome: ended?.outcome ?? outcomeOf(events),
+    reason: stop?.reason ?? { _tag: "Finished" },
+    exitCode: ended?.exitCode ?? 0,
+    duration: between(stop?.at ?? end, end),
+    states: stateTimes(events, end),
+    components: rows
+      .map(({ name, services, builtWith, starting, waiting, working, end: ending, failure }) => ({
+        name,
+        services,
+        builtWith: builtWith.map((id) => rows.find((row) => row.id === id)?.name ?? `#${id}`),
+        starting,
+        waiting,
+        working,
+        end: ending,
+        ...(failure === undefined ? {} : { failure })
+      }))
+      .toSorted((a, b) => b.working - a.working),
+    criticalChain: chain,
+    awaited: only(events, "Awaited")
+      .map(({ kind, name, waited, result }) => ({ kind, name, waited, result }))
+      .toSorted((a, b) => b.waited - a.waited),
+    stragglers: only(events, "Straggler").map(({ kind, count }) => ({ kind, count })),
+    criticalSections: only(events, "CriticalSectionWaited").map(({ name, waited, exceeded }) => ({ name, waited, exceeded })),
+    failures: events.flatMap(failureLine),
+    lingering: only(events, "Lingering").flatMap((event) => event.handles),
+    advice: advise(chain)
+  }
+}
+
+/**
+ * The report as text.
+ *
+ * **Details**: `width` is the terminal's, 80 by default; below about 60 columns the bars go, names are shortened and lines
+ * break between items. `color` is off by default.
+ */
+export const render = (report: Report, options: { readonly width?: number; readonly color?: boolean } = {}): string =>
+  renderText(report, { width: options.width ?? 80, color: options.color ?? false })
+
+const failureLine = (event: Event): ReadonlyArray<string> => {
+  switch (event._tag) {
+    case "ComponentStartFailed":
+      return event.interrupted ? [] : [`${event.name} could not start: ${event.message}`]
+    case "BackgroundFailed":
+      return [`a background fiber of ${event.name} died: ${event.message}`]
+    case "ComponentStopped":
+    case "ComponentStoppedLate":
+      return event.failure === undefined ? [] : [`${event.name} failed to stop cleanly: ${event.failure}`]
+    case "Awaited":
+      return event.failure === undefined ? [] : [`${event.name} (${event.kind}) failed: ${event.failure}`]
+    case "EmergencyRan":
+      return event.failure === undefined ? [] : [`emergency hook ${event.name} threw: ${event.failure}`]
+    default:
+      return []
+  }
+}
+
+/** A chain of several slow releases is worth a look: `provide` orders also what has nothing to do with each other. */
+const advise = (chain: Report["criticalChain"]): ReadonlyArray<string> => {
+  const slow = chain.filter((link) => link.working >= 100)
+  return slow.length < 3
+    ? []
+    : [
+        `${slow.map((link) => link.name).join(", ")} were released one after the other; where one does not use the other, ` +
+          `combine them with Layer.mergeAll instead of a chain of provides, and they are released in parallel`
+      ]
+}

@@ -1,0 +1,95 @@
+/**
+ * One memoized layer of the application, as the ledger knows it: its place in the composition, what it was built with, who
+ * still holds it, and how far its life has got.
+ *
+ * A layer that builds other layers is a composition (`mergeAll`, `provide`, ...): plumbing that orders its parts and is
+ * named nowhere. A layer that builds none is a component of the report.
+ */
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Scope from "effect/Scope"
+import type { Named } from "./policy.ts"
+
+export type ComponentState = "Starting" | "Running" | "Failed" | "Stopping" | "Stopped" | "Abandoned"
+
+/** One holder's claim on a node; it counts until it is let go, once. */
+export interface Hold {
+  readonly node: ComponentNode
+  held: boolean
+}
+
+export class ComponentNode {
+  readonly id: number
+  readonly parent: ComponentNode | undefined
+  /** What `Component.make` says of this very layer. */
+  readonly named: Named | undefined
+  /** The services' owners in sight when it was built, without those that another of them was built with. */
+  readonly builtWith: ReadonlyArray<ComponentNode>
+  /** Everything reachable through `builtWith`. */
+  readonly closure: ReadonlySet<ComponentNode>
+  readonly scope: Scope.Closeable = Scope.makeUnsafe()
+  readonly built: Deferred.Deferred<Context.Context<never>, unknown> = Deferred.makeUnsafe()
+  /** Done when it is stopped or abandoned; never fails. */
+  readonly closed: Deferred.Deferred<void> = Deferred.makeUnsafe()
+
+  name: string
+  state: ComponentState = "Starting"
+  since: number
+  /** The policy that applies to it: its own, or that of the `Component.make` whose head it is. */
+  policy: Named["policy"]
+  holders = 0
+  /** Its claims on the parts it built and on what it was built with; let go when it has closed. */
+  readonly holds: Array<Hold> = []
+  readonly parts: Array<{ readonly hold: Hold; readonly parallel: boolean }> = []
+  /** Whether the event log knows it. */
+  announced = false
+  /** Whether its name is final. */
+  christened = false
+  /** When it, or something below it, last moved: the clock of a composition's own finalizers. */
+  lastMoved = 0
+  /** Milliseconds granted beyond its stop timeout. */
+  lease = 0
+
+  constructor(options: {
+    readonly id: number
+    readonly name: string
+    readonly parent: ComponentNode | undefined
+    readonly named: Named | undefined
+    readonly builtWith: ReadonlyArray<ComponentNode>
+    readonly now: number
+  }) {
+    this.id = options.id
+    this.name = options.name
+    this.parent = options.parent
+    this.named = options.named
+    this.policy = options.named?.policy ?? {}
+    this.builtWith = options.builtWith
+    this.closure = new Set(options.builtWith.flatMap((node) => [node, ...node.closure]))
+    this.since = options.now
+  }
+
+  get isComposition(): boolean {
+    return this.parts.length > 0
+  }
+
+  get isSettled(): boolean {
+    return this.state === "Stopped" || this.state === "Abandoned"
+  }
+
+  /**
+   * The components that a name given to this layer is meant for: itself, or of a composition its last sequential part
+   * (`provide` builds the dependencies first), or all parts where they are merged.
+   */
+  get heads(): ReadonlyArray<ComponentNode> {
+    if (!this.isComposition) return [this]
+    const sequential = this.parts.filter((part) => !part.parallel)
+    const last = sequential.at(-1)
+    const heads = last === undefined ? this.parts : [last]
+    return Array.from(new Set(heads.flatMap((part) => part.hold.node.heads)))
+  }
+}
+
+/** The component that the running fiber belongs to, as far as it was forked while the component was built. */
+export const CurrentComponent = Context.Reference<ComponentNode | undefined>("quiesce/internal/CurrentComponent", {
+  defaultValue: () => undefined
+})

@@ -1,0 +1,22 @@
+/**
+ * What the parts of the engine need of its centre: a clock that never jumps, the event log, and a place to run detached work.
+ */
+import type * as Cause from "effect/Cause"
+import type * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type { Event } from "../Event.ts"
+import type { StopReason } from "../StopReason.ts"
+
+export interface Kernel {
+  /** Milliseconds since the application began to start. */
+  readonly now: () => number
+  /** Appends to the event log. A failure comes with its whole cause, for the log line. */
+  readonly emit: (event: Event, cause?: Cause.Cause<unknown>) => void
+  /** Runs detached, in the context of the launch; never interrupted by anyone's scope. */
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  readonly requestStop: (reason: StopReason) => void
+  /** Milliseconds until every release must be over; infinite while no stop is going on. */
+  readonly releaseRemaining: () => number
+  /** The stop timeout of components that have none of their own, in milliseconds. */
+  readonly stopTimeout: number
+}

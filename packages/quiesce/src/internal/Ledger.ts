@@ -1,0 +1,317 @@
+/**
+ * The account of every layer that is built: what was acquired, who holds it, and its release under a budget.
+ *
+ * Effect's scopes say when a layer is let go of; the ledger counts, adds the claims that services imply, and never lets a
+ * finalizer hold the others up for longer than its budget.
+ *
+ * Invariants, each a test of that name:
+ * 1. `released-once`: a node's scope is closed exactly once.
+ * 2. `reverse-order`: it is closed only when everything that was built with it is settled (stopped or abandoned).
+ * 3. `isolation`: a finalizer that hangs, dies or fails keeps no other from running.
+ * 4. `bounded`: a node is settled at most its stop timeout (plus leases) after its release began, and always before the limit.
+ */
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { between } from "./analysis.ts"
+import { ComponentNode, type Hold } from "./ComponentNode.ts"
+import type { Kernel } from "./Kernel.ts"
+import * as Names from "./names.ts"
+import { lookup } from "./policy.ts"
+import { hasAcquired, watchScope } from "./watchScope.ts"
+
+export class Ledger {
+  readonly root: ComponentNode
+  readonly #kernel: Kernel
+  readonly #byLayer = new Map<Layer.Any, ComponentNode>()
+  readonly #layers = new Map<ComponentNode, Layer.Any>()
+  /** Which component made a service: by key, then by the very instance. */
+  readonly #providers = new Map<string, Map<unknown, ComponentNode>>()
+  readonly #unsettled = new Set<ComponentNode>()
+  readonly #taken = new Map<string, number>()
+  #nextId = 0
+  /** The newest node, until it is known whether it is a composition or a component. */
+  #unannounced: ComponentNode | undefined
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel
+    this.root = this.#make(undefined, undefined, [])
+    this.root.announced = true
+  }
+
+  /** Every component that is not settled, for status and progress. */
+  get components(): ReadonlyArray<ComponentNode> {
+    return Array.from(this.#unsettled).filter((node) => node !== this.root && !node.isComposition)
+  }
+
+  find(layer: Layer.Any): ComponentNode | undefined {
+    return this.#byLayer.get(layer)
+  }
+
+  hold(node: ComponentNode): Hold {
+    node.holders++
+    return { node, held: true }
+  }
+
+  // --- start ----------------------------------------------------------------------------------------------------------
+
+  start(layer: Layer.Any, owner: ComponentNode, context: Context.Context<never>): ComponentNode {
+    this.announce()
+    const node = this.#make(owner, layer, this.#owners(context))
+    node.holds.push(...node.builtWith.map((dependency) => this.hold(dependency)))
+    if (owner.named !== undefined) {
+      node.name = owner.named.name
+      node.policy = owner.named.policy
+    }
+    this.#byLayer.set(layer, node)
+    this.#layers.set(node, layer)
+    watchScope(node.scope, (exit) => this.#backgroundEnded(node, exit))
+    if (node.named === undefined) this.#unannounced = node
+    return node
+  }
+
+  /** Whoever asks for a part is a composition, and no component of its own. */
+  composes(owner: ComponentNode): void {
+    if (this.#unannounced === owner) this.#unannounced = undefined
+  }
+
+  /** Tells the log of the newest component. A composition asks for its first part before anything else can happen. */
+  announce(): void {
+    const node = this.#unannounced
+    if (node === undefined) return
+    this.#unannounced = undefined
+    node.announced = true
+    this.#kernel.emit({
+      _tag: "ComponentStarting",
+      at: node.since,
+      id: node.id,
+      name: node.name,
+      builtWith: node.builtWith.map((dependency) => dependency.id)
+    })
+  }
+
+  started(node: ComponentNode, exit: Exit.Exit<Context.Context<never>, unknown>): void {
+    this.announce()
+    // Left behind while it was starting: its resources were released by its closed scope as they were acquired.
+    if (node.state !== "Starting") return
+    this.#move(node, Exit.isSuccess(exit) ? "Running" : "Failed")
+    if (Exit.isFailure(exit)) {
+      if (!node.announced) return
+      const interrupted = Cause.hasInterruptsOnly(exit.cause)
+      return this.#kernel.emit(
+        { _tag: "ComponentStartFailed", ...this.#event(node), interrupted, message: describe(exit.cause) },
+        interrupted ? undefined : exit.cause
+      )
+    }
+    if (node.announced) {
+      const services = Names.publicKeys(exit.value.mapUnsafe.keys())
+      // `Component.make` asks for exactly one layer: where that one is a component, the name is its own at once.
+      if (node.parent?.named !== undefined) this.#christen(node, node.parent.named.name)
+      else node.name = Names.unique(this.#taken, Names.fromServices(services) ?? node.name)
+      this.#own(node, exit.value)
+      this.#kernel.emit({ _tag: "ComponentStarted", ...this.#event(node), services })
+    }
+    if (node.named !== undefined) this.#nameHeads(node, node.named.name)
+  }
+
+  #nameHeads(node: ComponentNode, name: string): void {
+    const heads = node.heads.filter((head) => head.announced && !head.christened)
+    for (const head of heads) {
+      head.policy = node.policy
+      this.#christen(head, heads.length === 1 ? name : `${name}/${head.name}`)
+      this.#kernel.emit({ _tag: "ComponentNamed", ...this.#event(head) })
+    }
+  }
+
+  #christen(node: ComponentNode, name: string): void {
+    node.christened = true
+    node.name = Names.unique(this.#taken, name)
+  }
+
+  /** The components whose services are in this context, without those reachable through another of them. */
+  #owners(context: Context.Context<never>): ReadonlyArray<ComponentNode> {
+    const owners = new Set<ComponentNode>()
+    for (const [key, service] of context.mapUnsafe) {
+      const owner = this.#providers.get(key)?.get(service)
+      if (owner !== undefined && owner.state === "Running") owners.add(owner)
+    }
+    const all = Array.from(owners)
+    return all.filter((owner) => !all.some((other) => other !== owner && other.closure.has(owner)))
+  }
+
+  #own(node: ComponentNode, context: Context.Context<never>): void {
+    for (const [key, service] of context.mapUnsafe) {
+      const instances = this.#providers.get(key) ?? new Map<unknown, ComponentNode>()
+      this.#providers.set(key, instances)
+      if (!instances.has(service)) instances.set(service, node)
+    }
+  }
+
+  #disown(node: ComponentNode): void {
+    for (const [key, instances] of this.#providers) {
+      for (const [service, owner] of instances) if (owner === node) instances.delete(service)
+      if (instances.size === 0) this.#providers.delete(key)
+    }
+  }
+
+  #backgroundEnded(node: ComponentNode, exit: Exit.Exit<unknown, unknown>): void {
+    if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
+    this.#kernel.emit({ _tag: "BackgroundFailed", ...this.#event(node), message: describe(exit.cause) }, exit.cause)
+    if (node.policy.onBackgroundFailure !== "log") {
+      this.#kernel.requestStop({ _tag: "ComponentFailed", component: node.name, message: describe(exit.cause) })
+    }
+  }
+
+  // --- release --------------------------------------------------------------------------------------------------------
+
+  /** Lets go of a claim; the last one releases the node, and then this waits until it is settled. */
+  letGo(hold: Hold, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.#letGo(hold, exit)
+      return hold.node.holders === 0 ? Deferred.await(hold.node.closed) : Effect.void
+    })
+  }
+
+  /** Closes the root and waits until every node is settled; what no scope let go of is released as well. */
+  releaseAll(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      this.announce()
+      if (this.root.state !== "Stopping") this.#release(this.root, Exit.void)
+      while (true) {
+        const open = Array.from(this.#unsettled)
+        if (open.length === 0) return
+        const stopping = open.find((node) => node.state === "Stopping")
+        if (stopping !== undefined) yield* Deferred.await(stopping.closed)
+        else for (const node of open) if (!open.some((other) => other.builtWith.includes(node))) this.#release(node, Exit.void)
+      }
+    })
+  }
+
+  /** Grants a component more time for its release. */
+  extend(node: ComponentNode, millis: number): boolean {
+    if (node.state !== "Stopping") return false
+    node.lease += millis
+    return true
+  }
+
+  #letGo(hold: Hold, exit: Exit.Exit<unknown, unknown>): void {
+    if (!hold.held) return
+    hold.held = false
+    hold.node.holders--
+    if (hold.node.holders === 0) this.#release(hold.node, exit)
+  }
+
+  #release(node: ComponentNode, exit: Exit.Exit<unknown, unknown>): void {
+    if (node.state === "Stopping" || node.isSettled) return
+    this.announce()
+    const before = node.state
+    this.#move(node, "Stopping")
+    // A start that failed and had acquired nothing has nothing to release.
+    const visible = node.announced && node !== this.root && (before !== "Failed" || hasAcquired(node.scope))
+    if (visible) this.#kernel.emit({ _tag: "ComponentStopping", ...this.#event(node) })
+    this.#kernel.fork(this.#close(node, exit, before === "Starting", visible))
+  }
+
+  #close(node: ComponentNode, exit: Exit.Exit<unknown, unknown>, unfinishedStart: boolean, visible: boolean): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const closer = this.#kernel.fork(Scope.close(node.scope, exit))
+      const done = yield* this.#within(node, closer)
+      if (!done || (unfinishedStart && visible)) return this.#abandon(node, closer, exit, unfinishedStart)
+      const failure = failureOf(closer.pollUnsafe())
+      if (visible || failure !== undefined) {
+        this.#kernel.emit({ _tag: "ComponentStopped", ...this.#event(node), ...failed(failure) }, failure)
+      }
+      this.#settle(node, "Stopped", exit)
+    })
+  }
+
+  #abandon(node: ComponentNode, closer: Fiber.Fiber<void>, exit: Exit.Exit<unknown, unknown>, unfinishedStart: boolean): void {
+    const limit = this.#kernel.releaseRemaining() <= 0 ? "gracePeriod" : "stopTimeout"
+    if (!node.announced) node.name = `composition of ${node.heads.map((head) => head.name).join(", ")}`
+    this.#kernel.emit({ _tag: "ComponentAbandoned", ...this.#event(node), limit, after: between(node.since, this.#kernel.now()) })
+    // First the state, then anything that may resume a fiber.
+    this.#settle(node, "Abandoned", exit)
+    // Where the start itself never ended there is no release to hear of.
+    if (unfinishedStart) return
+    closer.addObserver((late) => {
+      const failure = failureOf(late)
+      this.#kernel.emit({ _tag: "ComponentStoppedLate", ...this.#event(node), ...failed(failure) }, failure)
+    })
+    closer.interruptUnsafe()
+  }
+
+  /** Whether the closing ended within the node's budget. A composition's own budget runs only while no part is closing. */
+  #within(node: ComponentNode, closer: Fiber.Fiber<void>): Effect.Effect<boolean> {
+    return Effect.gen({ self: this }, function* () {
+      const stopTimeout = node.policy.stopTimeout === undefined ? this.#kernel.stopTimeout : Duration.toMillis(node.policy.stopTimeout)
+      while (closer.pollUnsafe() === undefined) {
+        const busy = node.parts.find((part) => part.hold.node.state === "Stopping")
+        if (busy !== undefined) {
+          yield* Effect.raceFirst(Fiber.await(closer), Deferred.await(busy.hold.node.closed))
+          continue
+        }
+        const spent = this.#kernel.now() - Math.max(node.since, node.lastMoved)
+        const left = Math.min(stopTimeout + node.lease - spent, this.#kernel.releaseRemaining())
+        if (left <= 0) return false
+        yield* Effect.raceFirst(Fiber.await(closer), Effect.sleep(left))
+      }
+      return true
+    })
+  }
+
+  #settle(node: ComponentNode, state: "Stopped" | "Abandoned", exit: Exit.Exit<unknown, unknown>): void {
+    this.#move(node, state)
+    this.#unsettled.delete(node)
+    const layer = this.#layers.get(node)
+    if (layer !== undefined && this.#byLayer.get(layer) === node) this.#byLayer.delete(layer)
+    this.#layers.delete(node)
+    this.#disown(node)
+    // An abandoned composition still owes the release of its parts, in reverse order.
+    if (node.isComposition) this.#kernel.fork(this.#letGoInOrder(node.parts.map((part) => part.hold).toReversed(), exit))
+    for (const hold of node.holds) this.#letGo(hold, exit)
+    Deferred.doneUnsafe(node.closed, Effect.void)
+  }
+
+  #letGoInOrder(holds: ReadonlyArray<Hold>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.forEach(holds, (hold) => (hold.held ? this.letGo(hold, exit) : Effect.void), { discard: true })
+  }
+
+  // --- shared ---------------------------------------------------------------------------------------------------------
+
+  #make(parent: ComponentNode | undefined, layer: Layer.Any | undefined, builtWith: ReadonlyArray<ComponentNode>): ComponentNode {
+    const id = this.#nextId++
+    const named = layer === undefined ? undefined : lookup(layer)
+    const node = new ComponentNode({ id, name: `layer#${id}`, parent, named, builtWith, now: this.#kernel.now() })
+    this.#unsettled.add(node)
+    return node
+  }
+
+  #move(node: ComponentNode, state: ComponentNode["state"]): void {
+    node.state = state
+    node.since = this.#kernel.now()
+    for (let at: ComponentNode | undefined = node; at !== undefined; at = at.parent) at.lastMoved = node.since
+  }
+
+  #event(node: ComponentNode): { readonly at: number; readonly id: number; readonly name: string } {
+    return { at: this.#kernel.now(), id: node.id, name: node.name }
+  }
+}
+
+/** The first line of a cause: enough for an event; the log carries the whole. */
+export const describe = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  const text = error instanceof Error ? (error.message === "" ? error.name : error.message) : String(error)
+  return text.split("\n", 1)[0] ?? text
+}
+
+const failed = (cause: Cause.Cause<unknown> | undefined): { readonly failure?: string } =>
+  cause === undefined ? {} : { failure: describe(cause) }
+
+const failureOf = (exit: Exit.Exit<unknown, unknown> | undefined): Cause.Cause<unknown> | undefined =>
+  exit !== undefined && Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? exit.cause : undefined

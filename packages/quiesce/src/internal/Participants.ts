@@ -1,0 +1,30 @@
+/**
+ * Who takes part in a stop: drainables, waiters and hooks, in order of registration. A hook is an effect that is already
+ * provided with everything it needs.
+ */
+import type * as Effect from "effect/Effect"
+import type { Drainable, InFlight } from "../Lifecycle.ts"
+
+export interface Hook {
+  readonly name: string
+  readonly effect: Effect.Effect<unknown, unknown>
+}
+
+export class Participants {
+  readonly drainables = new Set<Drainable>()
+  readonly onStopping = new Set<Hook>()
+  readonly awaitBeforeStop = new Set<Hook>()
+  readonly onStopped = new Set<Hook>()
+  readonly emergency = new Set<{ readonly name: string; readonly run: () => void }>()
+
+  /** The sum over all drainables, by kind; kinds at zero are left out. */
+  get inFlight(): InFlight {
+    const counts: Record<string, number> = {}
+    for (const drainable of this.drainables) {
+      for (const [kind, count] of Object.entries(drainable.inFlight())) {
+        if (count > 0) counts[kind] = (counts[kind] ?? 0) + count
+      }
+    }
+    return counts
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The critical sections that are open: they may finish in a graceful stop, each within its own limit.
+ */
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import { between } from "./analysis.ts"
+import type { Kernel } from "./Kernel.ts"
+
+export class Section {
+  readonly name: string
+  /** Milliseconds that it may hold up whoever waits for it. */
+  readonly atMost: number
+  readonly ended: Deferred.Deferred<void> = Deferred.makeUnsafe()
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  bounded = false
+  told = false
+  /** When its limit began to run. */
+  since = 0
+
+  constructor(name: string, atMost: number) {
+    this.name = name
+    this.atMost = atMost
+  }
+}
+
+/** The section that the running fiber is inside of. */
+export const CurrentSection = Context.Reference<Section | undefined>("quiesce/internal/CurrentSection", {
+  defaultValue: () => undefined
+})
+
+export class Sections {
+  readonly open = new Set<Section>()
+  readonly #kernel: Kernel
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel
+  }
+
+  enter(name: string, atMost: number): Section {
+    const section = new Section(name, atMost)
+    this.open.add(section)
+    return section
+  }
+
+  leave(section: Section): void {
+    this.open.delete(section)
+    Deferred.doneUnsafe(section.ended, Effect.void)
+  }
+
+  /** From now on the section has its limit to end; then it is interrupted. Waits until it has ended or was given up. */
+  bound(section: Section): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (!section.bounded) {
+        section.bounded = true
+        this.#kernel.fork(this.#limit(section))
+      }
+      return Deferred.await(section.ended)
+    })
+  }
+
+  /** The wait is over whatever its limit says: the section is interrupted and named. */
+  giveUp(section: Section): void {
+    this.#tell(section, true)
+    section.fiber?.interruptUnsafe()
+  }
+
+  #limit(section: Section): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      section.since = this.#kernel.now()
+      const limit = Math.min(section.atMost, this.#kernel.releaseRemaining())
+      yield* Effect.raceFirst(Deferred.await(section.ended), Effect.sleep(Math.max(limit, 0)))
+      if (Deferred.isDoneUnsafe(section.ended)) this.#tell(section, false)
+      else this.giveUp(section)
+    })
+  }
+
+  /** Once: a section that was given up may still end. */
+  #tell(section: Section, exceeded: boolean): void {
+    if (section.told) return
+    section.told = true
+    const at = this.#kernel.now()
+    this.#kernel.emit({ _tag: "CriticalSectionWaited", at, name: section.name, waited: between(section.since, at), exceeded })
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * What a state of the stop is waiting for: each by name, with its time, and its end in the event log.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type { AwaitedKind } from "../Event.ts"
+import { between } from "./analysis.ts"
+import type { Kernel } from "./Kernel.ts"
+import { describe } from "./Ledger.ts"
+
+interface Wait {
+  readonly kind: AwaitedKind
+  readonly name: string
+  readonly since: number
+}
+
+export class Waits {
+  readonly #kernel: Kernel
+  readonly #pending = new Map<Fiber.Fiber<unknown, unknown>, Wait>()
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel
+  }
+
+  get names(): ReadonlyArray<string> {
+    return Array.from(this.#pending.values(), (wait) => wait.name)
+  }
+
+  add(kind: AwaitedKind, name: string, effect: Effect.Effect<unknown, unknown>): void {
+    const wait: Wait = { kind, name, since: this.#kernel.now() }
+    const fiber = this.#kernel.fork(effect)
+    this.#pending.set(fiber, wait)
+    fiber.addObserver((exit) => {
+      // Given up: its end has been told.
+      if (!this.#pending.delete(fiber)) return
+      if (Exit.isSuccess(exit)) this.#tell(wait, "done")
+      else this.#tell(wait, "failed", exit.cause)
+    })
+  }
+
+  /** Waits until nothing is pending, also nothing added meanwhile. */
+  readonly empty: Effect.Effect<void> = Effect.suspend(() => {
+    const [next] = this.#pending.keys()
+    return next === undefined ? Effect.void : Effect.andThen(Fiber.await(next), this.empty)
+  })
+
+  /** Stops waiting: what is pending is told as abandoned and interrupted, and nobody waits for the interruption. */
+  giveUp(): void {
+    const given = Array.from(this.#pending)
+    this.#pending.clear()
+    for (const [fiber, wait] of given) {
+      this.#tell(wait, "abandoned")
+      fiber.interruptUnsafe()
+    }
+  }
+
+  #tell(wait: Wait, result: "done" | "failed" | "abandoned", cause?: Cause.Cause<unknown>): void {
+    const at = this.#kernel.now()
+    const failure = cause === undefined ? {} : { failure: Cause.hasInterruptsOnly(cause) ? "interrupted" : describe(cause) }
+    this.#kernel.emit({ _tag: "Awaited", at, kind: wait.kind, name: wait.name, waited: between(wait.since, at), result, ...failure }, cause)
+  }
+}

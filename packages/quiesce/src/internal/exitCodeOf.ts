@@ -1,0 +1,16 @@
+/**
+ * The exit code that the error of a failed start asks for.
+ */
+import * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
+import * as Runtime from "effect/Runtime"
+
+const configurationError = 78
+
+/** A configuration error is 78; an error that carries `Runtime.errorExitCode` says its own; any other says nothing. */
+export const exitCodeOf = (cause: Cause.Cause<unknown>): number | undefined => {
+  const error = Cause.squash(cause)
+  if (error instanceof Config.ConfigError) return configurationError
+  const code = Runtime.getErrorExitCode(error)
+  return code === 1 ? undefined : code
+}

@@ -1,0 +1,107 @@
+/**
+ * The `Lifecycle` service of one application, over its pipeline.
+ */
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { Lifecycle, type Status } from "../Lifecycle.ts"
+import * as Phase from "../Phase.ts"
+import { ShuttingDown } from "../ShuttingDown.ts"
+import { CurrentComponent } from "./ComponentNode.ts"
+import type { Hook } from "./Participants.ts"
+import type { Pipeline } from "./Pipeline.ts"
+import { CurrentSection } from "./Sections.ts"
+
+export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
+  const { ledger, participants, sections, waits } = pipeline
+
+  /** Registered in one step and taken out with the scope. */
+  const scoped = <A>(set: Set<A>, item: A, add: (item: A) => void): Effect.Effect<void, never, Scope.Scope> =>
+    Effect.asVoid(
+      Effect.acquireRelease(
+        Effect.sync(() => add(item)),
+        () => Effect.sync(() => set.delete(item))
+      )
+    )
+
+  const provided = <R>(name: string, effect: Effect.Effect<unknown, unknown, R>): Effect.Effect<Hook, never, R> =>
+    Effect.contextWith((context: Context.Context<R>) =>
+      Effect.succeed({ name, effect: Effect.provideContext(effect, context) })
+    )
+
+  const hook = (kind: "onStopping" | "awaitBeforeStop") => {
+    return <R>(name: string, effect: Effect.Effect<unknown, unknown, R>): Effect.Effect<void, never, R | Scope.Scope> =>
+      Effect.flatMap(provided(name, effect), (made) => scoped(participants[kind], made, (item) => pipeline.registerHook(kind, item)))
+  }
+
+  const statusUnsafe = (): Status => {
+    const { reason, state } = pipeline.phase
+    const remaining = pipeline.remaining()
+    const components = ledger.components
+    const stopping = components.filter((node) => node.state === "Stopping")
+    return {
+      state,
+      reason,
+      uptime: pipeline.now(),
+      remaining: Number.isFinite(remaining) ? Math.max(remaining, 0) : undefined,
+      inFlight: participants.inFlight,
+      criticalSections: Array.from(sections.open, (section) => section.name),
+      components: components.map((node) => ({ name: node.name, state: node.state, since: node.since })),
+      awaiting: [...waits.names, ...Array.from(sections.open, (section) => section.name), ...stopping.map((node) => node.name)]
+    }
+  }
+
+  return Lifecycle.of({
+    state: Effect.sync(() => pipeline.phase.state),
+    stateUnsafe: () => pipeline.phase.state,
+    changes: Stream.unwrap(
+      Effect.sync(() =>
+        Stream.concat(
+          Stream.succeed(pipeline.phase.state),
+          pipeline.log.since(pipeline.log.events.length).pipe(
+            Stream.flatMap((event) => (event._tag === "StateChanged" ? Stream.succeed(event.to) : Stream.empty))
+          )
+        )
+      )
+    ),
+    events: pipeline.log.since(0),
+    status: Effect.sync(statusUnsafe),
+    statusUnsafe,
+    requestStop: (reason) => Effect.sync(() => pipeline.requestStop(reason)),
+    stopped: Deferred.await(pipeline.stopped),
+    lameDuck: Deferred.await(pipeline.lameDuck),
+    stopping: Deferred.await(pipeline.stopping),
+    remaining: Effect.sync(() => {
+      const remaining = pipeline.remaining()
+      return Number.isFinite(remaining) ? Option.some(Duration.millis(Math.max(remaining, 0))) : Option.none()
+    }),
+    extendStop: (by) =>
+      Effect.map(CurrentComponent, (node) => {
+        const component = node?.state === "Stopping" ? node : undefined
+        const granted =
+          component === undefined
+            ? pipeline.extend(pipeline.phase.state, Duration.toMillis(by), pipeline.extendState)
+            : pipeline.extend(component.name, Duration.toMillis(by), (millis) => ledger.extend(component, millis))
+        return Duration.millis(granted)
+      }),
+    drainable: (drainable) => scoped(participants.drainables, drainable, pipeline.register),
+    onStopping: hook("onStopping"),
+    awaitBeforeStop: hook("awaitBeforeStop"),
+    onStopped: (name, effect) => Effect.map(provided(name, effect), (made) => pipeline.registerHook("onStopped", made)),
+    emergency: (name, run) => scoped(participants.emergency, { name, run }, (item) => participants.emergency.add(item)),
+    criticalSections: {
+      enter: (name, atMost, allowDuringStop) =>
+        Effect.flatMap(CurrentSection, (outer) => {
+          const inside = outer !== undefined && sections.open.has(outer)
+          const refused = Phase.isRefusing(pipeline.phase.state) && !allowDuringStop && !inside
+          return refused ? Effect.fail(new ShuttingDown({ kind: name })) : Effect.sync(() => sections.enter(name, atMost))
+        }),
+      leave: (section) => sections.leave(section),
+      bound: (section) => sections.bound(section)
+    }
+  })
+}

@@ -1,0 +1,45 @@
+/**
+ * Sees the fibers that a layer forks into its scope, so that none dies in silence.
+ *
+ * `Effect.forkScoped` and `Fiber.runIn` register the fiber itself as the key of its finalizer. Scope's state is part of its
+ * public type, so an open state whose finalizer map reports each new key is enough; nothing of effect is patched. A contract
+ * test pins this against the effect version.
+ */
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+
+type Finalizer = (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
+
+class WatchedFinalizers extends Map<object, Finalizer> {
+  readonly #onFiber: (fiber: Fiber.Fiber<unknown, unknown>) => void
+
+  constructor(onFiber: (fiber: Fiber.Fiber<unknown, unknown>) => void) {
+    super()
+    this.#onFiber = onFiber
+  }
+
+  override set(key: object, finalizer: Finalizer): this {
+    super.set(key, finalizer)
+    if (Fiber.isFiber(key)) this.#onFiber(key)
+    return this
+  }
+
+  /** What a person would call "acquired": finalizers apart from the one that keeps the state open. */
+  get acquired(): number {
+    return this.size - 1
+  }
+}
+
+/** Calls `onExit` with the exit of every fiber forked into `scope` from now on. The scope must be new. */
+export const watchScope = (scope: Scope.Closeable, onExit: (exit: Exit.Exit<unknown, unknown>) => void): void => {
+  const finalizers = new WatchedFinalizers((fiber) => fiber.addObserver(onExit))
+  // Effect replaces the state, and with it this map, when the last finalizer goes: one that stays prevents that.
+  finalizers.set({}, () => Effect.void)
+  scope.state = { _tag: "Open", finalizerKey: undefined, finalizer: undefined, finalizers }
+}
+
+/** Whether anything was acquired in a scope that is watched. */
+export const hasAcquired = (scope: Scope.Closeable): boolean =>
+  scope.state._tag === "Open" && scope.state.finalizers instanceof WatchedFinalizers && scope.state.finalizers.acquired > 0
