@@ -19,7 +19,7 @@ const project = (folder: string, kind: "unit" | "e2e"): TestProjectInlineConfigu
     include: [kind === "unit" ? "test/**/*.test.ts" : "test/**/*.e2e.test.ts"],
     exclude: kind === "unit" ? ["**/node_modules/**", "test/**/*.e2e.test.ts"] : ["**/node_modules/**"],
     // What a whole run shares, such as a database cluster, is started by test/globalSetup.ts of the folder.
-    globalSetup: existsSync(join(root, folder, "test/globalSetup.ts")) ? ["test/globalSetup.ts"] : [],
+    globalSetup: [join(root, folder, "test/globalSetup.ts")].filter((file) => existsSync(file)),
     ...(kind === "unit"
       ? { testTimeout: 20_000, hookTimeout: 60_000 } // generous: two busy cores must not fail a correct test
       : { testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 1 }),

@@ -69,6 +69,11 @@ export interface App {
   readonly signalUnsafe: (signal: string) => void
   /** Asks for a stop, synchronously; see `Lifecycle.requestStop`. */
   readonly requestStopUnsafe: (reason: StopReason.StopReason) => void
+  /**
+   * Tells of an exception or a rejection that nobody caught: logged with its cause, and the reason for a graceful stop
+   * within `crashGracePeriod` unless the application is stopping already.
+   */
+  readonly reportCrashUnsafe: (kind: "uncaughtException" | "unhandledRejection", error: unknown) => void
   /** The event log so far. It grows; it never changes. */
   readonly events: ReadonlyArray<Event>
   /** Waits for the end. It never fails: how it ended is in the report. */
@@ -108,6 +113,7 @@ export const start = <A, E, R>(
       lifecycle,
       signalUnsafe: pipeline.signal,
       requestStopUnsafe: pipeline.requestStop,
+      reportCrashUnsafe: pipeline.crash,
       events: pipeline.log.events,
       stopped: Deferred.await(pipeline.stopped)
     }

@@ -24,6 +24,7 @@ export type AwaitedKind = typeof AwaitedKind.Type
  * - `ComponentStopped.failure`: what its finalizers failed with. `ComponentAbandoned`: its budget ended before its
  *   finalizers; they may still run, and `ComponentStoppedLate` says when they were done after all.
  * - `BackgroundFailed`: a fiber that the component forked into its scope died.
+ * - `Crashed`: an exception or a rejection that nobody caught.
  * - `Awaited`: one thing that a stop waited for, how long, and how it ended.
  * - `Straggler`: accepted work still unfinished when its budget ended, by kind.
  * - `Lingering`: what still holds the process after the release.
@@ -40,6 +41,7 @@ export const Event = Schema.TaggedUnion({
   ComponentAbandoned: { ...component, limit: Schema.Literals(["stopTimeout", "gracePeriod"]), after: Schema.Number },
   ComponentStoppedLate: { ...component, failure: Schema.optionalKey(Schema.String) },
   BackgroundFailed: { ...component, message: Schema.String },
+  Crashed: { at, kind: Schema.Literals(["uncaughtException", "unhandledRejection"]), message: Schema.String },
   StopRequested: { at, reason: StopReason },
   Escalated: { at, rung: Schema.Literals(["Graceful", "Interrupt", "Exit"]), signal: Schema.String },
   GateClosed: { at, name: Schema.String },

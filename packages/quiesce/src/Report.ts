@@ -75,6 +75,8 @@ export const Report = Schema.Struct({
 
 export type Report = typeof Report.Type
 
+export { formatCounts, formatMillis } from "./internal/format.ts"
+
 /** The rule that turns an outcome and a reason into an exit code. */
 export type ExitCode = (outcome: Outcome, reason: StopReason) => number
 
@@ -170,6 +172,8 @@ const failureLine = (event: Event): ReadonlyArray<string> => {
       return event.interrupted ? [] : [`${event.name} could not start: ${event.message}`]
     case "BackgroundFailed":
       return [`a background fiber of ${event.name} died: ${event.message}`]
+    case "Crashed":
+      return [`${event.kind}: ${event.message}`]
     case "ComponentStopped":
     case "ComponentStoppedLate":
       return event.failure === undefined ? [] : [`${event.name} failed to stop cleanly: ${event.failure}`]

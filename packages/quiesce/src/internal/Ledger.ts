@@ -11,6 +11,7 @@
  * 4. `bounded`: a node is settled at most its stop timeout (plus leases) after its release began, and always before the limit.
  */
 import * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -18,6 +19,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import { between } from "./analysis.ts"
 import { ComponentNode, type Hold } from "./ComponentNode.ts"
@@ -303,12 +305,15 @@ export class Ledger {
   }
 }
 
-/** The first line of a cause: enough for an event; the log carries the whole. */
+/** A cause in one line: enough for an event; the log carries the whole. */
 export const describe = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
-  const text = error instanceof Error ? (error.message === "" ? error.name : error.message) : String(error)
-  return text.split("\n", 1)[0] ?? text
+  const text = Predicate.hasProperty(error, "message") && error.message !== "" ? String(error.message) : String(error)
+  const line = (error instanceof Config.ConfigError ? `the configuration is wrong, set or correct what it names: ${text}` : text).replace(/\s*\n\s*/g, " ")
+  return line.length <= longestDescription ? line : `${line.slice(0, longestDescription - 1)}…`
 }
+
+const longestDescription = 300
 
 const failed = (cause: Cause.Cause<unknown> | undefined): { readonly failure?: string } =>
   cause === undefined ? {} : { failure: describe(cause) }

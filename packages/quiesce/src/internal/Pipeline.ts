@@ -4,7 +4,7 @@
  * All work of a stop is forked detached in the context of the launch. The pipeline waits for it under limits and is never
  * inside it, so that nothing that hangs, dies or ignores interruption can hold the pipeline itself.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -108,6 +108,13 @@ export class Pipeline implements Kernel {
     if (last !== undefined && last.signal === signal && at - last.at < this.#options.cooldown) return
     this.#lastSignal = { signal, at }
     this.#dispatch({ _tag: "Signalled", signal })
+  }
+
+  readonly crash = (kind: "uncaughtException" | "unhandledRejection", error: unknown): void => {
+    const cause = Cause.die(error)
+    const message = describe(cause)
+    this.emit({ _tag: "Crashed", at: this.now(), kind, message }, cause)
+    this.requestStop({ _tag: "Crash", kind, message })
   }
 
   /** Grants the state at work more time, within the grace period; answers what it granted. */
@@ -282,7 +289,8 @@ export class Pipeline implements Kernel {
     const most = Math.max(this.remaining(), 0) * 0.9
     return Effect.andThen(
       this.#until(Schedule.duration(most), waits.empty, this.remaining),
-      Effect.sync(() => waits.giveUp())
+      // A turn of its own: inside a timer's callback that timer would look as if it still held the process.
+      Effect.andThen(Effect.sync(() => waits.giveUp()), Effect.yieldNow)
     )
   })
 
@@ -328,6 +336,7 @@ export class Pipeline implements Kernel {
   }
 
   #end(outcome: Report.Report["outcome"]): void {
+    this.#deadlineFiber?.interruptUnsafe()
     const handles = this.#options.lingering()
     if (handles.length > 0) this.emit({ _tag: "Lingering", at: this.now(), handles })
     const exitCode = this.#options.exitCode(outcome, this.#phase.reason ?? { _tag: "Finished" })
@@ -335,7 +344,6 @@ export class Pipeline implements Kernel {
     Deferred.doneUnsafe(this.stopped, Effect.succeed(Report.fromEvents(this.log.events)))
     Deferred.doneUnsafe(this.lameDuck, Effect.void)
     Deferred.doneUnsafe(this.stopping, Effect.void)
-    this.#deadlineFiber?.interruptUnsafe()
   }
 }
 

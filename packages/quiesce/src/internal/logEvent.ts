@@ -17,7 +17,7 @@ const stopped = (name: string, failure: string | undefined, when: string): Line 
 
 const line = Event.match({
   AppStarting: (e): Line => ["Debug", `${e.name} is starting`],
-  StateChanged: (e): Line => [e.to === "Running" || e.to === "Exit" ? "Info" : "Debug", `state ${e.from} -> ${e.to}`],
+  StateChanged: (e): Line => ["Info", `${e.from} -> ${e.to}`],
   ComponentStarting: (e): Line => ["Debug", `${e.name} is starting`],
   ComponentNamed: (): Line => undefined,
   ComponentStarted: (e): Line => ["Debug", `${e.name} started`],
@@ -32,7 +32,8 @@ const line = Event.match({
   ],
   ComponentStoppedLate: (e): Line => stopped(e.name, e.failure, " after it had been left behind"),
   BackgroundFailed: (e): Line => ["Error", `a background fiber of ${e.name} died: ${e.message}`],
-  StopRequested: (e): Line => [StopReason.isFailure(e.reason) ? "Error" : "Info", `stopping: ${StopReason.describe(e.reason)}`],
+  Crashed: (e): Line => ["Fatal", `${e.kind}: ${e.message}`],
+  StopRequested: (e): Line => ["Info", `stopping: ${StopReason.describe(e.reason)}`],
   Escalated: (e): Line => ["Warn", `${e.signal} again: ${e.rung === "Exit" ? "leaving at once" : e.rung === "Interrupt" ? "interrupting what still runs" : "still stopping"}`],
   GateClosed: (e): Line => ["Debug", `${e.name} takes no new work`],
   InFlight: (e): Line => ["Info", `waiting for ${formatCounts(e.counts)}`],
@@ -59,6 +60,5 @@ export const logEvent = (context: Context.Context<never>, event: Event, cause: C
   if (entry === undefined) return
   const [level, message] = entry
   const log = Effect.logWithLevel(level)
-  const effect = cause === undefined || Cause.hasInterruptsOnly(cause) ? log(message) : log(message, cause)
-  Effect.runSyncWith(context)(Effect.annotateLogs(effect, { event: event._tag }))
+  Effect.runSyncWith(context)(cause === undefined || Cause.hasInterruptsOnly(cause) ? log(message) : log(message, cause))
 }

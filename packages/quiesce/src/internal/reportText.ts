@@ -67,7 +67,7 @@ const componentTable = (report: Report, paint: Paint, width: number): ReadonlyAr
     ...ordered.map((component) => {
       const numbers = `${formatMillis(component.waiting).padStart(9)} ${formatMillis(component.working).padStart(9)}`
       const row = `  ${truncate(component.name, nameWidth).padEnd(nameWidth)}  ${numbers}`
-      const end = component.end === "stopped" ? "" : ` ${paint(red, component.end)}`
+      const end = component.end === "stopped" ? "" : ` ${paint(red, component.end === "running" ? "not released" : component.end)}`
       return `${row}${barWidth >= 8 ? `  ${bar(component.waiting, component.working, total, barWidth)}` : ""}${end}`.trimEnd()
     }),
     ...summary
@@ -76,7 +76,7 @@ const componentTable = (report: Report, paint: Paint, width: number): ReadonlyAr
 
 const bar = (waiting: number, working: number, total: number, width: number): string => {
   const from = Math.min(Math.floor((waiting / total) * width), width - 1)
-  const length = Math.max(Math.round((working / total) * width), 1)
+  const length = working === 0 ? 0 : Math.max(Math.round((working / total) * width), 1)
   return `${" ".repeat(from)}${"█".repeat(Math.min(length, width - from))}`
 }
 

@@ -1,0 +1,83 @@
+/**
+ * The entry point of a Node process: gives the Layer that is your application a process that starts, stops and leaves as it
+ * should. `NodeRuntime.runMain(Layer.launch(App))` becomes `NodeApp.run(App)`.
+ */
+import type * as Layer from "effect/Layer"
+import type * as LogLevel from "effect/LogLevel"
+import type * as App from "quiesce/App"
+import type { Lifecycle } from "quiesce/Lifecycle"
+import type { LazyLayer } from "./internal/importLayer.ts"
+import { holdSignals } from "./internal/signals.ts"
+
+export interface Options extends Omit<App.Options, "lingering"> {
+  /**
+   * `"pretty"`: lines for people, coloured where the terminal has colour; `"json"`: one object a line.
+   *
+   * @default "pretty"
+   */
+  readonly logFormat?: "pretty" | "json" | undefined
+  /**
+   * The least level that is logged.
+   *
+   * @default Effect's own, "Info"
+   */
+  readonly logLevel?: LogLevel.LogLevel | undefined
+  /**
+   * When the report of the stop is printed to stderr, as text or, with JSON logs, as one JSON line: after every stop, only
+   * when something went wrong (any outcome but Clean, or a failure as the reason), or never.
+   *
+   * @default "always": where the time of a stop went is seldom asked before it is gone
+   */
+  readonly report?: "always" | "problems" | "never" | undefined
+  /**
+   * What a stopping application shows on a terminal: one live line, which says what is awaited and how long is left. Where
+   * stderr is no terminal there are only log lines.
+   *
+   * @default true
+   */
+  readonly progress?: boolean | undefined
+  /**
+   * The signal that prints the live status to stderr; `false` leaves it alone.
+   *
+   * @default "SIGUSR2"
+   */
+  readonly statusSignal?: NodeJS.Signals | false | undefined
+}
+
+/**
+ * Runs an application as the main program of this process and leaves the process when it has ended, with the exit code that
+ * tells how. Never returns control to the caller's code; call it once, last.
+ *
+ * **When to use**: at the entry point of every service. For tests and embedding use `App.launch`.
+ *
+ * **Details**
+ * - Given a function, for example `() => import("./app.ts")`, it installs its handlers before anything else is loaded, the
+ *   application's modules and Effect included: a SIGTERM in the middle of a slow import stops cleanly. The module exports the
+ *   layer as `default`. Keep other imports out of the entry module.
+ * - SIGTERM, SIGINT, SIGHUP (SIGBREAK on Windows) ask for a graceful stop; the next one leaves at once (see `escalation`).
+ * - An uncaught exception or an unhandled rejection is logged, stops the application gracefully within
+ *   `crashGracePeriod`, and ends with exit code 1.
+ * - Exit codes: 0 clean, 70 degraded, 1 or the error's own code when the reason is a failure, 78 configuration, 124 the grace
+ *   period ran out, 128 + n forced by signal n.
+ * - It leaves also when something still holds the process (an open handle, a timer), and the report says what.
+ * - Everything written to stdout and stderr before the end arrives, in files and pipes too, unless the reader does not read.
+ *
+ * **Interruption safety**: the whole process is its own; the deadline holds for everything that gives the event loop a
+ * chance to run.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as NodeApp from "@quiesce/node/NodeApp"
+ *
+ * const Main = Layer.effectDiscard(Effect.acquireRelease(Effect.log("up"), () => Effect.log("down")))
+ *
+ * if (import.meta.main) NodeApp.run(Main, { name: "hello", gracePeriod: "10 seconds" })
+ * ```
+ */
+export const run = <A, E>(app: Layer.Layer<A, E, Lifecycle> | LazyLayer<A, E>, options: Options = {}): void => {
+  const signals = holdSignals()
+  // Loading the engine takes longer than anything else up to here; the signals are ours by now.
+  void import("./internal/launch.ts").then(({ launch }) => launch(app, options, signals))
+}

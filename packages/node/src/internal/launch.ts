@@ -1,0 +1,66 @@
+/**
+ * The engine behind `NodeApp.run`, loaded when the signal handlers are in place.
+ */
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as App from "quiesce/App"
+import type { Event } from "quiesce/Event"
+import type { Lifecycle } from "quiesce/Lifecycle"
+import * as Report from "quiesce/Report"
+import type { Options } from "../NodeApp.ts"
+import { importLayer, type LazyLayer } from "./importLayer.ts"
+import { KeepAlive } from "./KeepAlive.ts"
+import { logging } from "./logging.ts"
+import { Output } from "./Output.ts"
+import { Progress } from "./Progress.ts"
+import type { HeldSignals } from "./signals.ts"
+import { statusText } from "./statusText.ts"
+
+export const launch = <A, E>(app: Layer.Layer<A, E, Lifecycle> | LazyLayer<A, E>, options: Options, signals: HeldSignals): void => {
+  const output = new Output()
+  const progress = new Progress(output, options.progress ?? true)
+  const keepAlive = new KeepAlive()
+  const logFormat = options.logFormat ?? "pretty"
+  // A start that fails at once has ended before it returns, so the log is kept here.
+  const events: Array<Event> = []
+
+  const onEvent = (event: Event): void => {
+    events.push(event)
+    options.onEvent?.(event)
+    progress.onEvent(event)
+    if (event._tag === "Ended") leave(Report.fromEvents(events))
+  }
+
+  const leave = (report: Report.Report): void => {
+    progress.end()
+    if (isWanted(options.report ?? "always", report)) {
+      output.error(
+        logFormat === "json" ? JSON.stringify(report) : Report.render(report, { width: output.width, color: output.color })
+      )
+    }
+    output.exit(report.exitCode)
+  }
+
+  const started = Effect.runSync(
+    App.start(typeof app === "function" ? importLayer(app) : app, {
+      ...options,
+      onEvent,
+      lingering: () => keepAlive.release()
+    }).pipe(
+      Effect.provide(logging({ format: logFormat, level: options.logLevel, output, beforeLine: () => progress.clear() }))
+    )
+  )
+  progress.watch(started.lifecycle)
+  // What nobody caught: the state is unknown, so the application stops; what it had accepted still deserves an answer.
+  process.on("uncaughtException", (error) => started.reportCrashUnsafe("uncaughtException", error))
+  process.on("unhandledRejection", (reason) => started.reportCrashUnsafe("unhandledRejection", reason))
+  const statusSignal = options.statusSignal ?? "SIGUSR2"
+  // Windows knows no user signals, and Node throws for what the platform does not know.
+  if (statusSignal !== false && process.platform !== "win32") {
+    process.on(statusSignal, () => output.error(statusText(options.name ?? "app", started.lifecycle.statusUnsafe())))
+  }
+  signals.deliver(started.signalUnsafe)
+}
+
+const isWanted = (when: "always" | "problems" | "never", report: Report.Report): boolean =>
+  when === "always" || (when === "problems" && report.exitCode !== 0)
