@@ -125,13 +125,18 @@ describe("a process run by NodeApp", () => {
     expect(piped.stdout.length).toBeGreaterThan(400_000)
     expect(piped.stdout).toContain("x\nthe last line\n")
     const file = temporaryFile("log")
-    const toFile = await new Child("bash", ["-c", `exec "${process.execPath}" main.ts >"${file}" 2>&1`], { env: { MODE: "flood,finish" } }).ended()
+    const toFile = await new Child("bash", ["-c", `exec "${process.execPath}" main.ts >"${file}" 2>&1`], {
+      env: { MODE: "flood,finish" }
+    }).ended()
     expect(toFile.code).toBe(0)
     expect(readFileSync(file, "utf8")).toMatch(/x\nthe last line\n[^]*fixture stopped clean/)
   })
 
   it("leaves in time when nobody reads its output", async () => {
-    const child = new Child(process.execPath, ["main.ts"], { env: { MODE: "flood,finish", GRACE: "3000" }, readStdout: false })
+    const child = new Child(process.execPath, ["main.ts"], {
+      env: { MODE: "flood,finish", GRACE: "3000" },
+      readStdout: false
+    })
     expect((await child.ended()).code).toBe(0)
   })
 
@@ -144,10 +149,19 @@ describe("a process run by NodeApp", () => {
   it("writes one JSON object a line with JSON logs, the report last", async () => {
     const child = await app("job", { LOG_FORMAT: "json" }).says("ready")
     const { stderr, stdout } = await child.signal("SIGTERM").ended()
-    const lines = stdout.trim().split("\n").filter((line) => line.startsWith("{"))
-    expect(lines.map((line) => JSON.parse(line) as { message: string }).map(({ message }) => message)).toContain("stopping: SIGTERM")
+    const lines = stdout
+      .trim()
+      .split("\n")
+      .filter((line) => line.startsWith("{"))
+    expect(lines.map((line) => JSON.parse(line) as { message: string }).map(({ message }) => message)).toContain(
+      "stopping: SIGTERM"
+    )
     const report = Schema.decodeUnknownSync(Report)(JSON.parse(stderr))
-    expect([report.outcome._tag, report.exitCode, report.reason]).toEqual(["Clean", 0, { _tag: "Signal", signal: "SIGTERM" }])
+    expect([report.outcome._tag, report.exitCode, report.reason]).toEqual([
+      "Clean",
+      0,
+      { _tag: "Signal", signal: "SIGTERM" }
+    ])
   })
 
   it("prints no report after a clean stop when only problems are asked for", async () => {
@@ -161,7 +175,9 @@ describe("a process run by NodeApp", () => {
 /** `script` gives the child a terminal; Debian and its kin always have it. */
 const terminal = existsSync("/usr/bin/script")
   ? (mode: string, env: Record<string, string> = {}) =>
-      new Child("script", ["-qfec", `exec "${process.execPath}" main.ts`, "/dev/null"], { env: { MODE: mode, TERM: "xterm", ...env } })
+      new Child("script", ["-qfec", `exec "${process.execPath}" main.ts`, "/dev/null"], {
+        env: { MODE: mode, TERM: "xterm", ...env }
+      })
   : undefined
 
 describe.skipIf(terminal === undefined)("on a terminal (needs util-linux's script)", () => {

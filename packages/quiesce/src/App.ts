@@ -107,7 +107,10 @@ export const start = <A, E, R>(
     })
     const lifecycle = makeLifecycle(pipeline)
     // A launch inside another application is an application of its own.
-    const services = context.pipe(Context.add(Lifecycle, lifecycle), Context.add(CurrentComponent, undefined)) as Context.Context<R>
+    const services = context.pipe(
+      Context.add(Lifecycle, lifecycle),
+      Context.add(CurrentComponent, undefined)
+    ) as Context.Context<R>
     pipeline.start((memoMap, scope) => Effect.provideContext(Layer.buildWithMemoMap(layer, memoMap, scope), services))
     return {
       lifecycle,

@@ -52,7 +52,11 @@ export const run = <A, E, R>(
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const { criticalSections } = yield* Lifecycle
-      const section = yield* criticalSections.enter(name, Duration.toMillis(options.atMost ?? "5 seconds"), options.allowDuringStop ?? false)
+      const section = yield* criticalSections.enter(
+        name,
+        Duration.toMillis(options.atMost ?? "5 seconds"),
+        options.allowDuringStop ?? false
+      )
       const fiber = yield* effect.pipe(
         Effect.provideService(CurrentSection, section),
         Effect.onExit(() => Effect.sync(() => criticalSections.leave(section))),

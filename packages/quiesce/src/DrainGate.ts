@@ -54,7 +54,9 @@ const interruptBatch = 2000
  * })
  * ```
  */
-export const make = Effect.fnUntraced(function* (kind: string): Effect.fn.Return<DrainGate, never, Lifecycle | Scope.Scope> {
+export const make = Effect.fnUntraced(function* (
+  kind: string
+): Effect.fn.Return<DrainGate, never, Lifecycle | Scope.Scope> {
   const lifecycle = yield* Lifecycle
   const fibers = new Map<Fiber.Fiber<unknown, unknown>, number>()
   const empty = Deferred.makeUnsafe<void>()

@@ -13,7 +13,16 @@ const at = Schema.Number
 const component = { at, id: Schema.Number, name: Schema.String }
 
 /** What a stop waits for, apart from components. */
-export const AwaitedKind = Schema.Literals(["drainable", "lameDuck", "onStopping", "awaitBeforeStop", "interrupt", "start", "onStopped"])
+export const AwaitedKind = Schema.Literals([
+  "drainable",
+  "lameDuck",
+  "onStopping",
+  "awaitBeforeStop",
+  "interrupt",
+  "start",
+  "onStopped",
+  "state"
+])
 
 export type AwaitedKind = typeof AwaitedKind.Type
 

@@ -84,7 +84,8 @@ export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.
   return {
     total,
     deadline,
-    reserve: options.reserve === undefined ? Math.min(total / 10, 3000) : Math.min(Duration.toMillis(options.reserve), total),
+    reserve:
+      options.reserve === undefined ? Math.min(total / 10, 3000) : Math.min(Duration.toMillis(options.reserve), total),
     stopTimeout: Duration.toMillis(options.stopTimeout ?? "5 seconds"),
     lameDuck: toSchedule(options.lameDuck ?? 0),
     drain: toSchedule(options.drain ?? "10 seconds"),
@@ -94,7 +95,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.
 
 /** A budget as a schedule: a duration becomes one recurrence after that duration. */
 export const toSchedule = (budget: Budget): Schedule.Schedule<unknown> =>
-  Schedule.isSchedule(budget) ? (budget as Schedule.Schedule<unknown>) : Schedule.duration(budget)
+  Schedule.isSchedule(budget) ? budget : Schedule.duration(budget)
 
 const day = 86_400_000
 const maxSteps = 100_000

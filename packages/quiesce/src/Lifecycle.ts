@@ -118,9 +118,15 @@ export class Lifecycle extends Context.Service<
     /** Takes part in the drain until the scope closes. Registered while already draining, it is drained at once. */
     readonly drainable: (drainable: Drainable) => Effect.Effect<void, never, Scope.Scope>
     /** Runs when draining begins, all in parallel, bounded by the drain budget; a failure is logged and degrades. */
-    readonly onStopping: <R>(name: string, effect: Effect.Effect<unknown, unknown, R>) => Effect.Effect<void, never, R | Scope.Scope>
+    readonly onStopping: <R>(
+      name: string,
+      effect: Effect.Effect<unknown, unknown, R>
+    ) => Effect.Effect<void, never, R | Scope.Scope>
     /** Draining is not over before this effect has ended; bounded by the drain budget, and then named as a straggler. */
-    readonly awaitBeforeStop: <R>(name: string, effect: Effect.Effect<unknown, unknown, R>) => Effect.Effect<void, never, R | Scope.Scope>
+    readonly awaitBeforeStop: <R>(
+      name: string,
+      effect: Effect.Effect<unknown, unknown, R>
+    ) => Effect.Effect<void, never, R | Scope.Scope>
     /**
      * Runs in Flushing, when every component has been released, and is not undone with the scope of its caller: final-state
      * verification, last reports. A failure makes the outcome Degraded. Bounded by the reserve.

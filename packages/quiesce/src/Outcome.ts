@@ -20,7 +20,14 @@ export const Outcome = Schema.TaggedUnion({
 
 export type Outcome = typeof Outcome.Type
 
-const signalNumbers: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGKILL: 9, SIGTERM: 15, SIGBREAK: 21 }
+const signalNumbers: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGKILL: 9,
+  SIGTERM: 15,
+  SIGBREAK: 21
+}
 
 /**
  * The exit code of a stop: a function of outcome and reason and of nothing else (law `exit-code`).

@@ -102,12 +102,17 @@ export const isRefusing = (state: AppState): boolean => isStopping(state) && sta
 /** Whether nothing happens any more. */
 export const isTerminal = (state: AppState): boolean => state === "Stopped" || state === "Exit"
 
-const isStopState = (state: AppState): state is StopState => isStopping(state) && !isTerminal(state)
+/** Whether the state has work of a stop to do. */
+export const isStopState = (state: AppState): state is StopState => isStopping(state) && !isTerminal(state)
 
 const none: ReadonlyArray<Command> = []
 
 /** One step. Pure; inputs that mean nothing in a state leave it as it is. */
-export const step = (phase: Phase, input: Input, ladder: Ladder = defaultLadder): readonly [Phase, ReadonlyArray<Command>] => {
+export const step = (
+  phase: Phase,
+  input: Input,
+  ladder: Ladder = defaultLadder
+): readonly [Phase, ReadonlyArray<Command>] => {
   switch (input._tag) {
     case "Built":
       return phase.state === "Starting" ? enter(phase, "Running") : [phase, none]

@@ -10,7 +10,14 @@ import { AppState } from "./Phase.ts"
 import { StopReason } from "./StopReason.ts"
 
 /** How one component ended. */
-export const ComponentEnd = Schema.Literals(["stopped", "failed", "abandoned", "start failed", "start interrupted", "running"])
+export const ComponentEnd = Schema.Literals([
+  "stopped",
+  "failed",
+  "abandoned",
+  "start failed",
+  "start interrupted",
+  "running"
+])
 
 /**
  * Blame for one component, in milliseconds: `waiting` is the time in Releasing before its own release could begin, because
@@ -67,7 +74,9 @@ export const Report = Schema.Struct({
     })
   ),
   stragglers: Schema.Array(Schema.Struct({ kind: Schema.String, count: Schema.Number })),
-  criticalSections: Schema.Array(Schema.Struct({ name: Schema.String, waited: Schema.Number, exceeded: Schema.Boolean })),
+  criticalSections: Schema.Array(
+    Schema.Struct({ name: Schema.String, waited: Schema.Number, exceeded: Schema.Boolean })
+  ),
   failures: Schema.Array(Schema.String),
   lingering: Schema.Array(Schema.String),
   advice: Schema.Array(Schema.String)
@@ -91,7 +100,8 @@ const only = <Tag extends Event["_tag"]>(events: ReadonlyArray<Event>, tag: Tag)
  * **When to use**: in a custom runner; the report already holds it.
  */
 export const outcomeOf = (events: ReadonlyArray<Event>): Outcome => {
-  if (events.some((event) => event._tag === "ComponentAbandoned" && event.limit === "gracePeriod")) return { _tag: "TimedOut" }
+  if (events.some((event) => event._tag === "ComponentAbandoned" && event.limit === "gracePeriod"))
+    return { _tag: "TimedOut" }
   return events.some(isLoss) ? { _tag: "Degraded" } : { _tag: "Clean" }
 }
 
@@ -150,7 +160,11 @@ export const fromEvents = (events: ReadonlyArray<Event>): Report => {
       .map(({ kind, name, waited, result }) => ({ kind, name, waited, result }))
       .toSorted((a, b) => b.waited - a.waited),
     stragglers: only(events, "Straggler").map(({ kind, count }) => ({ kind, count })),
-    criticalSections: only(events, "CriticalSectionWaited").map(({ name, waited, exceeded }) => ({ name, waited, exceeded })),
+    criticalSections: only(events, "CriticalSectionWaited").map(({ name, waited, exceeded }) => ({
+      name,
+      waited,
+      exceeded
+    })),
     failures: events.flatMap(failureLine),
     lingering: only(events, "Lingering").flatMap((event) => event.handles),
     advice: advise(chain)

@@ -13,7 +13,18 @@ import * as DrainGate from "quiesce/DrainGate"
 import { Lifecycle } from "quiesce/Lifecycle"
 import * as Outcome from "quiesce/Outcome"
 import type { StopReason } from "quiesce/StopReason"
-import { type AnyLayer, lifeOf, merge, only, orderViolations, releases, runToEnd, scripted, sleep, states } from "./support/scripted.ts"
+import {
+  type AnyLayer,
+  lifeOf,
+  merge,
+  only,
+  orderViolations,
+  releases,
+  runToEnd,
+  scripted,
+  sleep,
+  states
+} from "./support/scripted.ts"
 
 /** Eight components: two chains that share a base, a diamond, and one on its own. */
 const program = (log: Array<string>, faults: Readonly<Record<string, Effect.Effect<unknown>>> = {}): AnyLayer => {
@@ -53,49 +64,57 @@ describe("the laws", () => {
     })
   )
 
-  it.effect("reverse-order: a component starts stopping only when every component that was built with it has settled", () =>
-    Effect.gen(function* () {
-      for (const [, fault] of [["nothing", undefined], ...faults] as const) {
-        for (const name of names) {
-          const { events } = yield* lifeOf(program([], fault === undefined ? {} : { [name]: fault }))
-          expect(orderViolations(events)).toEqual([])
-          expect(only(events, "ComponentStopping").map((event) => event.name).toSorted()).toEqual(names)
+  it.effect(
+    "reverse-order: a component starts stopping only when every component that was built with it has settled",
+    () =>
+      Effect.gen(function* () {
+        for (const [, fault] of [["nothing", undefined], ...faults] as const) {
+          for (const name of names) {
+            const { events } = yield* lifeOf(program([], fault === undefined ? {} : { [name]: fault }))
+            expect(orderViolations(events)).toEqual([])
+            expect(
+              only(events, "ComponentStopping")
+                .map((event) => event.name)
+                .toSorted()
+            ).toEqual(names)
+          }
         }
-      }
-    })
+      })
   )
 
-  it.effect("no-late-acceptance: nothing is accepted after the gate closes, and everything accepted is finished or named", () =>
-    Effect.gen(function* () {
-      const accepted: Array<number> = []
-      const finished: Array<number> = []
-      const refusedAt: Array<string> = []
-      const source = Layer.effectDiscard(
-        Effect.gen(function* () {
-          const gate = yield* DrainGate.make("jobs")
-          const { stateUnsafe } = yield* Lifecycle
-          let next = 0
-          const work = Effect.gen(function* () {
-            const job = next++
-            yield* gate.run(
-              Effect.gen(function* () {
-                accepted.push(job)
-                yield* sleep(700 + job * 40)
-                finished.push(job)
-              })
-            )
-          }).pipe(Effect.catchTag("ShuttingDown", () => Effect.sync(() => refusedAt.push(stateUnsafe()))))
-          yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.forkDetach(work), sleep(100))))
-        })
-      )
-      const { report } = yield* lifeOf(source, { runFor: "1 second", lameDuck: "300 millis", drain: "800 millis" })
-      expect(refusedAt.length).toBeGreaterThan(0)
-      expect(new Set(refusedAt)).toEqual(new Set(["Draining"]))
-      const unfinished = accepted.length - finished.length
-      expect(unfinished).toBeGreaterThan(0)
-      expect(report.stragglers).toEqual([{ kind: "jobs", count: unfinished }])
-      expect(report.outcome._tag).toBe("Degraded")
-    })
+  it.effect(
+    "no-late-acceptance: nothing is accepted after the gate closes, and everything accepted is finished or named",
+    () =>
+      Effect.gen(function* () {
+        const accepted: Array<number> = []
+        const finished: Array<number> = []
+        const refusedAt: Array<string> = []
+        const source = Layer.effectDiscard(
+          Effect.gen(function* () {
+            const gate = yield* DrainGate.make("jobs")
+            const { stateUnsafe } = yield* Lifecycle
+            let next = 0
+            const work = Effect.gen(function* () {
+              const job = next++
+              yield* gate.run(
+                Effect.gen(function* () {
+                  accepted.push(job)
+                  yield* sleep(700 + job * 40)
+                  finished.push(job)
+                })
+              )
+            }).pipe(Effect.catchTag("ShuttingDown", () => Effect.sync(() => refusedAt.push(stateUnsafe()))))
+            yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.forkDetach(work), sleep(100))))
+          })
+        )
+        const { report } = yield* lifeOf(source, { runFor: "1 second", lameDuck: "300 millis", drain: "800 millis" })
+        expect(refusedAt.length).toBeGreaterThan(0)
+        expect(new Set(refusedAt)).toEqual(new Set(["Draining"]))
+        const unfinished = accepted.length - finished.length
+        expect(unfinished).toBeGreaterThan(0)
+        expect(report.stragglers).toEqual([{ kind: "jobs", count: unfinished }])
+        expect(report.outcome._tag).toBe("Degraded")
+      })
   )
 
   it.effect("ready-before-refuse: readiness is false before the first refusal", () =>
@@ -110,35 +129,39 @@ describe("the laws", () => {
     })
   )
 
-  it.effect("ends-in-time: from the first stop request to the end is at most the grace period, in every fault mode", () =>
-    Effect.gen(function* () {
-      const stubborn = Layer.effectDiscard(
-        Effect.gen(function* () {
-          const lifecycle = yield* Lifecycle
-          const gate = yield* DrainGate.make("stubborn")
-          yield* lifecycle.onStopping("hangs", Effect.never)
-          yield* lifecycle.awaitBeforeStop("hangs too", Effect.uninterruptible(Effect.never))
-          yield* lifecycle.onStopped("hangs last", Effect.uninterruptible(Effect.never))
-          yield* Effect.forkDetach(gate.run(Effect.uninterruptible(Effect.never)))
-          yield* Effect.forkDetach(CriticalSection.run("endless", Effect.uninterruptible(Effect.never), { atMost: "1 hour" }))
-        })
-      )
-      const everything = Object.fromEntries(names.map((name) => [name, Effect.uninterruptible(Effect.never)]))
-      const modes: ReadonlyArray<AnyLayer> = [
-        ...faults.map(([, fault]) => program([], { db: fault, api: fault })),
-        program([], everything),
-        merge(stubborn, program([], everything)),
-        merge(stubborn, scripted("endless start", { start: Effect.uninterruptible(Effect.never) }))
-      ]
-      for (const layer of modes) {
-        for (const runFor of [0, 30, 1000]) {
-          for (const gracePeriod of [1000, 5000]) {
-            const { report } = yield* lifeOf(layer, { runFor, gracePeriod })
-            expect(report.duration).toBeLessThanOrEqual(gracePeriod)
+  it.effect(
+    "ends-in-time: from the first stop request to the end is at most the grace period, in every fault mode",
+    () =>
+      Effect.gen(function* () {
+        const stubborn = Layer.effectDiscard(
+          Effect.gen(function* () {
+            const lifecycle = yield* Lifecycle
+            const gate = yield* DrainGate.make("stubborn")
+            yield* lifecycle.onStopping("hangs", Effect.never)
+            yield* lifecycle.awaitBeforeStop("hangs too", Effect.uninterruptible(Effect.never))
+            yield* lifecycle.onStopped("hangs last", Effect.uninterruptible(Effect.never))
+            yield* Effect.forkDetach(gate.run(Effect.uninterruptible(Effect.never)))
+            yield* Effect.forkDetach(
+              CriticalSection.run("endless", Effect.uninterruptible(Effect.never), { atMost: "1 hour" })
+            )
+          })
+        )
+        const everything = Object.fromEntries(names.map((name) => [name, Effect.uninterruptible(Effect.never)]))
+        const modes: ReadonlyArray<AnyLayer> = [
+          ...faults.map(([, fault]) => program([], { db: fault, api: fault })),
+          program([], everything),
+          merge(stubborn, program([], everything)),
+          merge(stubborn, scripted("endless start", { start: Effect.uninterruptible(Effect.never) }))
+        ]
+        for (const layer of modes) {
+          for (const runFor of [0, 30, 1000]) {
+            for (const gracePeriod of [1000, 5000]) {
+              const { report } = yield* lifeOf(layer, { runFor, gracePeriod })
+              expect(report.duration).toBeLessThanOrEqual(gracePeriod)
+            }
           }
         }
-      }
-    })
+      })
   )
 
   it.effect("isolation: one component's failing, hanging or dying finalizer never keeps another's from running", () =>
@@ -154,18 +177,27 @@ describe("the laws", () => {
     })
   )
 
-  it.effect("accounted: the report names every component and straggler; along the critical chain waiting + working = wall time", () =>
-    Effect.gen(function* () {
-      const { events, report } = yield* lifeOf(program([], { repo: sleep(400), db: hang }))
-      expect(report.components.map((component) => component.name).toSorted()).toEqual(names)
-      expect(report.components.filter((component) => component.end !== "stopped").map(({ end, name }) => [name, end])).toEqual([["db", "abandoned"]])
-      const wall = report.states.find(({ state }) => state === "Releasing")?.duration
-      const along = report.criticalChain.reduce((sum, link) => sum + link.waiting + link.working, 0)
-      expect(along).toBe(wall)
-      expect(report.criticalChain.map((link) => link.name)).toEqual([expect.stringMatching(/api|cli/), "repo", "db", "config"])
-      expect(report.states.reduce((sum, { duration }) => sum + duration, 0)).toBe(report.duration)
-      expect(only(events, "ComponentAbandoned").map((event) => event.after)).toEqual([1000])
-    })
+  it.effect(
+    "accounted: the report names every component and straggler; along the critical chain waiting + working = wall time",
+    () =>
+      Effect.gen(function* () {
+        const { events, report } = yield* lifeOf(program([], { repo: sleep(400), db: hang }))
+        expect(report.components.map((component) => component.name).toSorted()).toEqual(names)
+        expect(
+          report.components.filter((component) => component.end !== "stopped").map(({ end, name }) => [name, end])
+        ).toEqual([["db", "abandoned"]])
+        const wall = report.states.find(({ state }) => state === "Releasing")?.duration
+        const along = report.criticalChain.reduce((sum, link) => sum + link.waiting + link.working, 0)
+        expect(along).toBe(wall)
+        expect(report.criticalChain.map((link) => link.name)).toEqual([
+          expect.stringMatching(/api|cli/),
+          "repo",
+          "db",
+          "config"
+        ])
+        expect(report.states.reduce((sum, { duration }) => sum + duration, 0)).toBe(report.duration)
+        expect(only(events, "ComponentAbandoned").map((event) => event.after)).toEqual([1000])
+      })
   )
 
   it.effect("replay: the same seed gives the same event log", () =>
@@ -183,57 +215,73 @@ describe("the laws", () => {
     })
   )
 
-  it.effect("escalation-forward: 1 to 5 stop signals at any instants only move forward, and the last rung always exits", () =>
-    Effect.gen(function* () {
-      const order = ["Starting", "Running", "LameDuck", "Draining", "Interrupting", "Releasing", "Flushing", "Stopped", "Exit"]
-      const slow = merge(
-        program([], { api: sleep(300) }),
-        Layer.effectDiscard(
-          Effect.gen(function* () {
-            const gate = yield* DrainGate.make("work")
-            yield* Effect.forkDetach(gate.run(sleep("3 seconds")))
-          })
+  it.effect(
+    "escalation-forward: 1 to 5 stop signals at any instants only move forward, and the last rung always exits",
+    () =>
+      Effect.gen(function* () {
+        const order = [
+          "Starting",
+          "Running",
+          "LameDuck",
+          "Draining",
+          "Interrupting",
+          "Releasing",
+          "Flushing",
+          "Stopped",
+          "Exit"
+        ]
+        const slow = merge(
+          program([], { api: sleep(300) }),
+          Layer.effectDiscard(
+            Effect.gen(function* () {
+              const gate = yield* DrainGate.make("work")
+              yield* Effect.forkDetach(gate.run(sleep("3 seconds")))
+            })
+          )
         )
-      )
-      for (const escalation of [["Graceful", "Exit"], ["Graceful", "Interrupt", "Exit"]] as const) {
-        for (const gaps of [[], [300], [1], [300, 300], [260, 900, 300, 400], [0, 0, 0, 0], [3100, 260]]) {
-          const { events, report } = yield* lifeOf(slow, { escalation, signals: gaps, lameDuck: "500 millis" })
-          const positions = states(events).map((state) => order.indexOf(state))
-          expect(positions).toEqual(positions.toSorted((a, b) => a - b))
-          expect(new Set(positions).size).toBe(positions.length)
-          const rungs = only(events, "Escalated").map((event) => event.rung)
-          expect(rungs.slice(0, -1)).not.toContain("Exit")
-          if (rungs.at(-1) === "Exit") expect([report.outcome._tag, report.exitCode]).toEqual(["Forced", 143])
+        for (const escalation of [
+          ["Graceful", "Exit"],
+          ["Graceful", "Interrupt", "Exit"]
+        ] as const) {
+          for (const gaps of [[], [300], [1], [300, 300], [260, 900, 300, 400], [0, 0, 0, 0], [3100, 260]]) {
+            const { events, report } = yield* lifeOf(slow, { escalation, signals: gaps, lameDuck: "500 millis" })
+            const positions = states(events).map((state) => order.indexOf(state))
+            expect(positions).toEqual(positions.toSorted((a, b) => a - b))
+            expect(new Set(positions).size).toBe(positions.length)
+            const rungs = only(events, "Escalated").map((event) => event.rung)
+            expect(rungs.slice(0, -1)).not.toContain("Exit")
+            if (rungs.at(-1) === "Exit") expect([report.outcome._tag, report.exitCode]).toEqual(["Forced", 143])
+          }
         }
-      }
-    })
+      })
   )
 
-  it.effect("critical-section-whole: a graceful stop never interrupts a critical section, and one that exceeds its limit is named", () =>
-    Effect.gen(function* () {
-      const log: Array<string> = []
-      const section = (name: string, millis: number, atMost: number) =>
-        CriticalSection.run(
-          name,
-          Effect.onExit(
-            sleep(millis),
-            (exit) => Effect.sync(() => void log.push(`${name} ${Exit.isSuccess(exit) ? "whole" : "torn"}`))
-          ),
-          { atMost }
+  it.effect(
+    "critical-section-whole: a graceful stop never interrupts a critical section, and one that exceeds its limit is named",
+    () =>
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const section = (name: string, millis: number, atMost: number) =>
+          CriticalSection.run(
+            name,
+            Effect.onExit(sleep(millis), (exit) =>
+              Effect.sync(() => void log.push(`${name} ${Exit.isSuccess(exit) ? "whole" : "torn"}`))
+            ),
+            { atMost }
+          )
+        const device = Layer.effectDiscard(
+          Effect.gen(function* () {
+            yield* Effect.forkScoped(Effect.andThen(sleep(900), section("within", 1200, 1000)))
+            yield* Effect.forkScoped(Effect.andThen(sleep(900), section("beyond", 9000, 1000)))
+          })
         )
-      const device = Layer.effectDiscard(
-        Effect.gen(function* () {
-          yield* Effect.forkScoped(Effect.andThen(sleep(900), section("within", 1200, 1000)))
-          yield* Effect.forkScoped(Effect.andThen(sleep(900), section("beyond", 9000, 1000)))
-        })
-      )
-      const { report } = yield* lifeOf(device, { drain: "500 millis" })
-      expect(log).toEqual(["within whole", "beyond torn"])
-      expect(report.criticalSections.toSorted((a, b) => a.name.localeCompare(b.name))).toEqual([
-        { name: "beyond", waited: 1000, exceeded: true },
-        { name: "within", waited: 600, exceeded: false }
-      ])
-    })
+        const { report } = yield* lifeOf(device, { drain: "500 millis" })
+        expect(log).toEqual(["within whole", "beyond torn"])
+        expect(report.criticalSections.toSorted((a, b) => a.name.localeCompare(b.name))).toEqual([
+          { name: "beyond", waited: 1000, exceeded: true },
+          { name: "within", waited: 600, exceeded: false }
+        ])
+      })
   )
 
   it.effect("exit-code: the exit code is the function of the outcome and the reason, nothing else", () =>
@@ -264,7 +312,9 @@ describe("the laws", () => {
     Effect.gen(function* () {
       const lines: Array<string> = []
       const logger = Logger.make(({ message }) => void lines.push(JSON.stringify([message].flat(2).map(String))))
-      const worker = Layer.effectDiscard(Effect.forkScoped(Effect.andThen(sleep(500), Effect.die(new Error("worker exploded")))))
+      const worker = Layer.effectDiscard(
+        Effect.forkScoped(Effect.andThen(sleep(500), Effect.die(new Error("worker exploded"))))
+      )
       const hooks = Layer.effectDiscard(
         Effect.gen(function* () {
           const lifecycle = yield* Lifecycle
@@ -279,7 +329,8 @@ describe("the laws", () => {
       )
       const app = yield* App.start(program).pipe(Effect.provide(Logger.layer([logger])))
       const report = yield* runToEnd(app)
-      const about = (...words: ReadonlyArray<string>) => lines.filter((line) => words.every((word) => line.includes(word))).length
+      const about = (...words: ReadonlyArray<string>) =>
+        lines.filter((line) => words.every((word) => line.includes(word))).length
       expect(about("a background fiber of", "worker exploded")).toBe(1)
       expect(about("farewell", "nobody listens")).toBe(1)
       expect(about("hanging", "left behind")).toBe(1)
@@ -291,7 +342,11 @@ describe("the laws", () => {
   it.effect("start-rollback: a failed or stopped start releases exactly what it had acquired, in reverse order", () =>
     Effect.gen(function* () {
       for (const broken of names) {
-        for (const start of [Effect.fail("no"), Effect.die(new Error("no")), Effect.andThen(sleep(10), Effect.fail("late"))]) {
+        for (const start of [
+          Effect.fail("no"),
+          Effect.die(new Error("no")),
+          Effect.andThen(sleep(10), Effect.fail("late"))
+        ]) {
           const log: Array<string> = []
           const part = (name: string, ...needs: ReadonlyArray<AnyLayer>): AnyLayer =>
             scripted(name, { log, needs, start: name === broken ? start : sleep(20), stop: sleep(5) })

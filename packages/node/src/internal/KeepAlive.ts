@@ -3,7 +3,15 @@
  */
 
 /** Ours to have open at the end: the standard streams, and the wake-up calls of the event loop itself. */
-const expected = new Set(["TTYWrap", "PipeWrap", "FSReqCallback", "FSReqPromise", "Immediate", "TickObject", "Microtask"])
+const expected = new Set([
+  "TTYWrap",
+  "PipeWrap",
+  "FSReqCallback",
+  "FSReqPromise",
+  "Immediate",
+  "TickObject",
+  "Microtask"
+])
 
 /** What Node calls them, in the words of people. */
 const words: Readonly<Record<string, string>> = {

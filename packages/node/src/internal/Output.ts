@@ -8,7 +8,7 @@ import { writeSync } from "node:fs"
 const flushLimitMillis = 40
 
 export class Output {
-  readonly isTerminal = process.stderr.isTTY === true
+  readonly isTerminal = Boolean(process.stderr.isTTY)
   readonly color = this.isTerminal && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb"
   #exiting = false
 
@@ -57,7 +57,7 @@ export class Output {
       return
     }
     const bytes = Buffer.from(text)
-    for (let from = 0, tries = 0; from < bytes.length && tries < 1000; ) {
+    for (let from = 0, tries = 0; from < bytes.length && tries < 1000;) {
       try {
         from += writeSync(2, bytes, from)
       } catch (error) {
@@ -73,4 +73,5 @@ export class Output {
   }
 }
 
-const isCode = (error: unknown, code: string): boolean => error instanceof Error && "code" in error && error.code === code
+const isCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && "code" in error && error.code === code

@@ -51,6 +51,8 @@ export class Progress {
     const counts = Object.keys(inFlight).length === 0 ? [] : [formatCounts(inFlight)]
     const text = `${state}${left}: waiting for ${[...counts, ...new Set(awaiting)].join(", ") || "nothing"}`
     this.#shown = true
-    this.#output.live(`${eraseLine}${text.length < this.#output.width ? text : `${text.slice(0, this.#output.width - 2)}…`}`)
+    this.#output.live(
+      `${eraseLine}${text.length < this.#output.width ? text : `${text.slice(0, this.#output.width - 2)}…`}`
+    )
   }
 }

@@ -16,7 +16,11 @@ import { Progress } from "./Progress.ts"
 import type { HeldSignals } from "./signals.ts"
 import { statusText } from "./statusText.ts"
 
-export const launch = <A, E>(app: Layer.Layer<A, E, Lifecycle> | LazyLayer<A, E>, options: Options, signals: HeldSignals): void => {
+export const launch = <A, E>(
+  app: Layer.Layer<A, E, Lifecycle> | LazyLayer<A, E>,
+  options: Options,
+  signals: HeldSignals
+): void => {
   const output = new Output()
   const progress = new Progress(output, options.progress ?? true)
   const keepAlive = new KeepAlive()
@@ -35,7 +39,9 @@ export const launch = <A, E>(app: Layer.Layer<A, E, Lifecycle> | LazyLayer<A, E>
     progress.end()
     if (isWanted(options.report ?? "always", report)) {
       output.error(
-        logFormat === "json" ? JSON.stringify(report) : Report.render(report, { width: output.width, color: output.color })
+        logFormat === "json"
+          ? JSON.stringify(report)
+          : Report.render(report, { width: output.width, color: output.color })
       )
     }
     output.exit(report.exitCode)
@@ -47,7 +53,9 @@ export const launch = <A, E>(app: Layer.Layer<A, E, Lifecycle> | LazyLayer<A, E>
       onEvent,
       lingering: () => keepAlive.release()
     }).pipe(
-      Effect.provide(logging({ format: logFormat, level: options.logLevel, output, beforeLine: () => progress.clear() }))
+      Effect.provide(
+        logging({ format: logFormat, level: options.logLevel, output, beforeLine: () => progress.clear() })
+      )
     )
   )
   progress.watch(started.lifecycle)

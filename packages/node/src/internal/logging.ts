@@ -8,8 +8,6 @@ import type * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
 import type { Output } from "./Output.ts"
 
-
-
 export const logging = (options: {
   readonly format: "pretty" | "json"
   readonly level: LogLevel.LogLevel | undefined
@@ -17,7 +15,9 @@ export const logging = (options: {
   readonly beforeLine: () => void
 }): Layer.Layer<never> => {
   const logger =
-    options.format === "json" ? Logger.consoleJson : Logger.consolePretty({ colors: process.stdout.isTTY === true && options.output.color })
+    options.format === "json"
+      ? Logger.consoleJson
+      : Logger.consolePretty({ colors: process.stdout.isTTY && options.output.color })
   const level = options.level === undefined ? Layer.empty : Layer.succeed(References.MinimumLogLevel, options.level)
   return Layer.mergeAll(Logger.layer([logger]), level, Layer.succeed(Console.Console, quiet(options.beforeLine)))
 }

@@ -12,7 +12,9 @@ export const statusText = (name: string, status: Status): string => {
     ...(status.criticalSections.length === 0 ? [] : [`  critical sections: ${status.criticalSections.join(", ")}`]),
     ...(status.awaiting.length === 0 ? [] : [`  waiting for: ${status.awaiting.join(", ")}`]),
     "  components:",
-    ...status.components.map(({ name, since, state }) => `    ${name} ${state} for ${formatMillis(status.uptime - since)}`)
+    ...status.components.map(
+      ({ name, since, state }) => `    ${name} ${state} for ${formatMillis(status.uptime - since)}`
+    )
   ]
   return lines.join("\n")
 }

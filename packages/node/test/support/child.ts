@@ -20,14 +20,19 @@ export class Child {
   #waiting: Array<() => void> = []
   #firstSignal: number | undefined
 
-  constructor(command: string, args: ReadonlyArray<string>, options: { readonly env?: Record<string, string>; readonly readStdout?: boolean } = {}) {
+  constructor(
+    command: string,
+    args: ReadonlyArray<string>,
+    options: { readonly env?: Record<string, string>; readonly readStdout?: boolean } = {}
+  ) {
     this.#process = spawn(command, args, {
       cwd: join(import.meta.dirname, "../fixtures"),
       env: { ...process.env, FORCE_COLOR: undefined, ...options.env },
       stdio: ["ignore", "pipe", "pipe"]
     })
     this.#ended = once(this.#process, "close")
-    if (options.readStdout !== false) this.#process.stdout?.on("data", (data: Buffer) => this.#hear(() => (this.#stdout += data.toString())))
+    if (options.readStdout !== false)
+      this.#process.stdout?.on("data", (data: Buffer) => this.#hear(() => (this.#stdout += data.toString())))
     this.#process.stderr?.on("data", (data: Buffer) => this.#hear(() => (this.#stderr += data.toString())))
     this.#process.on("close", () => this.#hear(() => {}))
   }
@@ -43,7 +48,8 @@ export class Child {
   /** Waits until the output says it. */
   async says(text: string): Promise<this> {
     while (!this.output.includes(text)) {
-      if (this.#process.exitCode !== null || this.#process.signalCode !== null) throw new Error(`ended without saying "${text}":\n${this.output}`)
+      if (this.#process.exitCode !== null || this.#process.signalCode !== null)
+        throw new Error(`ended without saying "${text}":\n${this.output}`)
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
     return this
@@ -65,7 +71,13 @@ export class Child {
     if (this.#process.exitCode === null && this.#process.signalCode === null) await once(this.#process, "exit")
     const stopMillis = performance.now() - (this.#firstSignal ?? performance.now())
     if (this.#process.stdout?.readableFlowing === true) await this.#ended
-    return { code: this.#process.exitCode, signal: this.#process.signalCode, stdout: this.#stdout, stderr: this.#stderr, stopMillis }
+    return {
+      code: this.#process.exitCode,
+      signal: this.#process.signalCode,
+      stdout: this.#stdout,
+      stderr: this.#stderr,
+      stopMillis
+    }
   }
 
   #hear(what: () => void): void {

@@ -12,7 +12,10 @@ import { logEvent } from "./logEvent.ts"
 
 export class EventLog {
   readonly events: Array<Event> = []
-  readonly #pubsub: PubSub.PubSub<Event> = Effect.runSync(PubSub.unbounded<Event>())
+  /** Announces the positions of new events. */
+  readonly #pubsub: PubSub.PubSub<number> = Effect.runSync(PubSub.unbounded<number>())
+  readonly #untold: Array<readonly [Event, Cause.Cause<unknown> | undefined]> = []
+  #telling = false
   readonly #listeners: ReadonlyArray<(event: Event) => void>
   readonly #context: Context.Context<never>
 
@@ -23,27 +26,52 @@ export class EventLog {
 
   emit(event: Event, cause: Cause.Cause<unknown> | undefined): void {
     this.events.push(event)
-    logEvent(this.#context, event, cause)
-    for (const listener of this.#listeners) {
+    this.#untold.push([event, cause])
+    PubSub.publishUnsafe(this.#pubsub, this.events.length - 1)
+    // What a renderer causes is told when all have heard of the event before.
+    if (this.#telling) return
+    this.#telling = true
+    for (let next = this.#untold.shift(); next !== undefined; next = this.#untold.shift()) this.#tell(...next)
+    this.#telling = false
+  }
+
+  /** Runs what was handed in from outside; one that throws must not break what it is told of, nor the stop. */
+  guard<A>(what: string, run: () => A, otherwise: A): A {
+    try {
+      return run()
+    } catch (defect) {
       try {
-        listener(event)
-      } catch (defect) {
-        // A renderer that throws must not break what it renders.
-        Effect.runSyncWith(this.#context)(Effect.logError("an event listener of the application threw", defect))
+        Effect.runSyncWith(this.#context)(Effect.logError(`${what} threw`, defect))
+      } catch {
+        // The logger itself throws: there is nobody left to tell.
       }
+      return otherwise
     }
-    if (event._tag === "Ended") PubSub.endUnsafe(this.#pubsub, event)
-    else PubSub.publishUnsafe(this.#pubsub, event)
+  }
+
+  #tell(event: Event, cause: Cause.Cause<unknown> | undefined): void {
+    this.guard("a logger", () => logEvent(this.#context, event, cause), undefined)
+    for (const listener of this.#listeners)
+      this.guard("an event listener of the application", () => listener(event), undefined)
   }
 
   /** From the given position on: what has happened, then what happens, each once; ends with the application. */
   since(position: number): Stream.Stream<Event> {
     return Stream.unwrap(
       Effect.suspend(() => {
-        if (this.events.some((event) => event._tag === "Ended")) return Effect.succeed(Stream.fromIterable(this.events.slice(position)))
-        return Effect.map(PubSub.subscribe(this.#pubsub), (subscription) =>
-          Stream.concat(Stream.fromIterable(this.events.slice(position)), Stream.fromSubscription(subscription))
-        )
+        if (this.events.some((event) => event._tag === "Ended"))
+          return Effect.succeed(Stream.fromIterable(this.events.slice(position)))
+        return Effect.map(PubSub.subscribe(this.#pubsub), (subscription) => {
+          const past = this.events.slice(position)
+          const next = Math.max(position, this.events.length)
+          const future = Stream.fromSubscription(subscription).pipe(
+            Stream.filter((at) => at >= next),
+            Stream.flatMap((at) => Stream.fromIterable(this.events.slice(at, at + 1)))
+          )
+          return Stream.concat(Stream.fromIterable(past), future).pipe(
+            Stream.takeUntil((event) => event._tag === "Ended")
+          )
+        })
       })
     )
   }

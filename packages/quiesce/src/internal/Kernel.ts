@@ -14,7 +14,11 @@ export interface Kernel {
   readonly emit: (event: Event, cause?: Cause.Cause<unknown>) => void
   /** Runs detached, in the context of the launch; never interrupted by anyone's scope. */
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  /** Runs what was handed in from outside and answers `otherwise` when it throws; the throw is logged. */
+  readonly guard: <A>(what: string, run: () => A, otherwise: A) => A
   readonly requestStop: (reason: StopReason) => void
+  /** Milliseconds to the deadline; infinite while no stop is going on. */
+  readonly remaining: () => number
   /** Milliseconds until every release must be over; infinite while no stop is going on. */
   readonly releaseRemaining: () => number
   /** The stop timeout of components that have none of their own, in milliseconds. */

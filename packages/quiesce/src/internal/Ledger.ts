@@ -190,7 +190,9 @@ export class Ledger {
         if (open.length === 0) return
         const stopping = open.find((node) => node.state === "Stopping")
         if (stopping !== undefined) yield* Deferred.await(stopping.closed)
-        else for (const node of open) if (!open.some((other) => other.builtWith.includes(node))) this.#release(node, Exit.void)
+        else
+          for (const node of open)
+            if (!open.some((other) => other.builtWith.includes(node))) this.#release(node, Exit.void)
       }
     })
   }
@@ -220,7 +222,12 @@ export class Ledger {
     this.#kernel.fork(this.#close(node, exit, before === "Starting", visible))
   }
 
-  #close(node: ComponentNode, exit: Exit.Exit<unknown, unknown>, unfinishedStart: boolean, visible: boolean): Effect.Effect<void> {
+  #close(
+    node: ComponentNode,
+    exit: Exit.Exit<unknown, unknown>,
+    unfinishedStart: boolean,
+    visible: boolean
+  ): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const closer = this.#kernel.fork(Scope.close(node.scope, exit))
       const done = yield* this.#within(node, closer)
@@ -233,10 +240,20 @@ export class Ledger {
     })
   }
 
-  #abandon(node: ComponentNode, closer: Fiber.Fiber<void>, exit: Exit.Exit<unknown, unknown>, unfinishedStart: boolean): void {
+  #abandon(
+    node: ComponentNode,
+    closer: Fiber.Fiber<void>,
+    exit: Exit.Exit<unknown, unknown>,
+    unfinishedStart: boolean
+  ): void {
     const limit = this.#kernel.releaseRemaining() <= 0 ? "gracePeriod" : "stopTimeout"
     if (!node.announced) node.name = `composition of ${node.heads.map((head) => head.name).join(", ")}`
-    this.#kernel.emit({ _tag: "ComponentAbandoned", ...this.#event(node), limit, after: between(node.since, this.#kernel.now()) })
+    this.#kernel.emit({
+      _tag: "ComponentAbandoned",
+      ...this.#event(node),
+      limit,
+      after: between(node.since, this.#kernel.now())
+    })
     // First the state, then anything that may resume a fiber.
     this.#settle(node, "Abandoned", exit)
     // Where the start itself never ended there is no release to hear of.
@@ -251,7 +268,8 @@ export class Ledger {
   /** Whether the closing ended within the node's budget. A composition's own budget runs only while no part is closing. */
   #within(node: ComponentNode, closer: Fiber.Fiber<void>): Effect.Effect<boolean> {
     return Effect.gen({ self: this }, function* () {
-      const stopTimeout = node.policy.stopTimeout === undefined ? this.#kernel.stopTimeout : Duration.toMillis(node.policy.stopTimeout)
+      const stopTimeout =
+        node.policy.stopTimeout === undefined ? this.#kernel.stopTimeout : Duration.toMillis(node.policy.stopTimeout)
       while (closer.pollUnsafe() === undefined) {
         const busy = node.parts.find((part) => part.hold.node.state === "Stopping")
         if (busy !== undefined) {
@@ -275,7 +293,8 @@ export class Ledger {
     this.#layers.delete(node)
     this.#disown(node)
     // An abandoned composition still owes the release of its parts, in reverse order.
-    if (node.isComposition) this.#kernel.fork(this.#letGoInOrder(node.parts.map((part) => part.hold).toReversed(), exit))
+    if (node.isComposition)
+      this.#kernel.fork(this.#letGoInOrder(node.parts.map((part) => part.hold).toReversed(), exit))
     for (const hold of node.holds) this.#letGo(hold, exit)
     Deferred.doneUnsafe(node.closed, Effect.void)
   }
@@ -286,7 +305,11 @@ export class Ledger {
 
   // --- shared ---------------------------------------------------------------------------------------------------------
 
-  #make(parent: ComponentNode | undefined, layer: Layer.Any | undefined, builtWith: ReadonlyArray<ComponentNode>): ComponentNode {
+  #make(
+    parent: ComponentNode | undefined,
+    layer: Layer.Any | undefined,
+    builtWith: ReadonlyArray<ComponentNode>
+  ): ComponentNode {
     const id = this.#nextId++
     const named = layer === undefined ? undefined : lookup(layer)
     const node = new ComponentNode({ id, name: `layer#${id}`, parent, named, builtWith, now: this.#kernel.now() })
@@ -309,7 +332,9 @@ export class Ledger {
 export const describe = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
   const text = Predicate.hasProperty(error, "message") && error.message !== "" ? String(error.message) : String(error)
-  const line = (error instanceof Config.ConfigError ? `the configuration is wrong, set or correct what it names: ${text}` : text).replace(/\s*\n\s*/g, " ")
+  const line = (
+    error instanceof Config.ConfigError ? `the configuration is wrong, set or correct what it names: ${text}` : text
+  ).replace(/\s*\n\s*/g, " ")
   return line.length <= longestDescription ? line : `${line.slice(0, longestDescription - 1)}…`
 }
 

@@ -5,10 +5,15 @@
 import type * as Effect from "effect/Effect"
 import type { Drainable, InFlight } from "../Lifecycle.ts"
 
+/** Runs what was handed in from outside and answers `otherwise` when it throws. */
+type Guard = <A>(what: string, run: () => A, otherwise: A) => A
+
 export interface Hook {
   readonly name: string
   readonly effect: Effect.Effect<unknown, unknown>
 }
+
+export type HookKind = "onStopping" | "awaitBeforeStop" | "onStopped"
 
 export class Participants {
   readonly drainables = new Set<Drainable>()
@@ -17,14 +22,29 @@ export class Participants {
   readonly onStopped = new Set<Hook>()
   readonly emergency = new Set<{ readonly name: string; readonly run: () => void }>()
 
+  readonly #guard: Guard
+
+  constructor(guard: Guard) {
+    this.#guard = guard
+  }
+
   /** The sum over all drainables, by kind; kinds at zero are left out. */
   get inFlight(): InFlight {
     const counts: Record<string, number> = {}
     for (const drainable of this.drainables) {
-      for (const [kind, count] of Object.entries(drainable.inFlight())) {
+      for (const [kind, count] of Object.entries(this.#countsOf(drainable))) {
         if (count > 0) counts[kind] = (counts[kind] ?? 0) + count
       }
     }
     return counts
+  }
+
+  /** Whether anything that it accepted is unfinished. */
+  hasWork(drainable: Drainable): boolean {
+    return Object.values(this.#countsOf(drainable)).some((count) => count > 0)
+  }
+
+  #countsOf(drainable: Drainable): InFlight {
+    return this.#guard(`the in-flight count of ${drainable.name}`, () => drainable.inFlight(), {})
   }
 }

@@ -16,7 +16,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Event } from "../Event.ts"
 import type * as GracePeriod from "../GracePeriod.ts"
-import type { Drainable, InFlight } from "../Lifecycle.ts"
+import type { Drainable } from "../Lifecycle.ts"
 import * as Phase from "../Phase.ts"
 import * as Report from "../Report.ts"
 import type { StopReason } from "../StopReason.ts"
@@ -24,11 +24,9 @@ import { EventLog } from "./EventLog.ts"
 import { exitCodeOf } from "./exitCodeOf.ts"
 import type { Kernel } from "./Kernel.ts"
 import { describe, Ledger } from "./Ledger.ts"
-import { Limit } from "./Limit.ts"
-import { type Hook, Participants } from "./Participants.ts"
-import { Sections } from "./Sections.ts"
+import type { Hook, HookKind } from "./Participants.ts"
+import { StopStates } from "./StopStates.ts"
 import { TrackedMemoMap } from "./TrackedMemoMap.ts"
-import { Waits } from "./Waits.ts"
 
 export interface PipelineOptions {
   readonly name: string
@@ -43,14 +41,10 @@ export interface PipelineOptions {
 }
 
 export class Pipeline implements Kernel {
-  readonly participants = new Participants()
-  readonly sections: Sections
   readonly ledger: Ledger
-  readonly waits: Waits
+  readonly states: StopStates
   readonly log: EventLog
   readonly stopTimeout: number
-  readonly lameDuck: Deferred.Deferred<void> = Deferred.makeUnsafe()
-  readonly stopping: Deferred.Deferred<void> = Deferred.makeUnsafe()
   readonly stopped: Deferred.Deferred<Report.Report> = Deferred.makeUnsafe()
   readonly #options: PipelineOptions
   readonly #clock: Clock.Clock
@@ -58,12 +52,9 @@ export class Pipeline implements Kernel {
   readonly #inputs: Array<Phase.Input> = []
   #phase = Phase.initial
   #dispatching = false
-  #build: Fiber.Fiber<unknown, unknown> | undefined
   #worker: Fiber.Fiber<unknown, unknown> | undefined
   #deadlineFiber: Fiber.Fiber<unknown, unknown> | undefined
-  #limit: Limit | undefined
   #deadline = Number.POSITIVE_INFINITY
-  #wasReady = false
   #lastSignal: { readonly signal: string; readonly at: number } | undefined
 
   constructor(options: PipelineOptions) {
@@ -72,9 +63,8 @@ export class Pipeline implements Kernel {
     this.#began = this.#clock.monotonicTimeNanosUnsafe()
     this.stopTimeout = options.budgets.stopTimeout
     this.log = new EventLog(options.context, options.listeners)
-    this.sections = new Sections(this)
-    this.waits = new Waits(this)
     this.ledger = new Ledger(this)
+    this.states = new StopStates(this, this.ledger, options.budgets)
   }
 
   // --- Kernel ---------------------------------------------------------------------------------------------------------
@@ -87,6 +77,8 @@ export class Pipeline implements Kernel {
 
   readonly fork = <A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> =>
     Effect.runForkWith(this.#options.context)(effect)
+
+  readonly guard = <A>(what: string, run: () => A, otherwise: A): A => this.log.guard(what, run, otherwise)
 
   readonly requestStop = (reason: StopReason): void => this.#dispatch({ _tag: "StopRequested", reason })
 
@@ -125,30 +117,30 @@ export class Pipeline implements Kernel {
     return granted
   }
 
-  readonly extendState = (millis: number): boolean => {
-    this.#limit?.extend(millis)
-    return this.#limit !== undefined
-  }
+  readonly register = (drainable: Drainable): void => this.states.register(drainable, this.#stopState)
 
-  readonly register = (drainable: Drainable): void => {
-    this.participants.drainables.add(drainable)
-    if (Phase.isStopping(this.#phase.state)) this.#announceLameDuck(drainable)
-    if (this.#phase.state === "Draining") this.#drain(drainable)
-  }
+  readonly registerHook = (kind: HookKind, hook: Hook): void => this.states.registerHook(kind, hook, this.#stopState)
 
-  readonly registerHook = (kind: "onStopping" | "awaitBeforeStop" | "onStopped", hook: Hook): void => {
-    this.participants[kind].add(hook)
-    if (kind !== "onStopped" && this.#phase.state === "Draining") this.waits.add(kind, hook.name, hook.effect)
+  get #stopState(): Phase.StopState | undefined {
+    const { state } = this.#phase
+    return Phase.isStopState(state) ? state : undefined
   }
 
   // --- run ------------------------------------------------------------------------------------------------------------
 
   readonly start = (build: (memoMap: Layer.MemoMap, scope: Scope.Scope) => Effect.Effect<unknown, unknown>): void => {
     const { budgets, name } = this.#options
-    this.emit({ _tag: "AppStarting", at: 0, name, epochMillis: this.#clock.currentTimeMillisUnsafe(), gracePeriod: budgets.total })
+    this.emit({
+      _tag: "AppStarting",
+      at: 0,
+      name,
+      epochMillis: this.#clock.currentTimeMillisUnsafe(),
+      gracePeriod: budgets.total
+    })
     const { root } = this.ledger
-    this.#build = this.fork(build(new TrackedMemoMap(this.ledger, root), root.scope))
-    this.#build.addObserver((exit) => {
+    const building = this.fork(build(new TrackedMemoMap(this.ledger, root), root.scope))
+    this.states.build = building
+    building.addObserver((exit) => {
       if (Exit.isSuccess(exit)) return this.#dispatch({ _tag: "Built" })
       this.#dispatch({ _tag: "BuildFailed", message: describe(exit.cause), code: exitCodeOf(exit.cause) })
     })
@@ -214,117 +206,40 @@ export class Pipeline implements Kernel {
     // Escalation can come while the state before is still at work.
     const worker = this.#worker
     this.#worker = undefined
-    this.#limit = undefined
+    this.states.leave()
     worker?.interruptUnsafe()
-    switch (state) {
-      case "Running":
-        this.#wasReady = true
-        return
-      case "LameDuck":
-        return this.#work(state, this.#lameDucking)
-      case "Draining":
-        return this.#work(state, this.#draining)
-      case "Interrupting":
-        return this.#work(state, this.#interrupting)
-      case "Releasing":
-        return this.#work(state, this.ledger.releaseAll())
-      case "Flushing":
-        return this.#work(state, this.#flushing)
-      case "Stopped":
-        return this.#end(Report.outcomeOf(this.log.events))
-    }
+    if (state === "Running") this.states.wasReady = true
+    else if (state === "Stopped") this.#end(Report.outcomeOf(this.log.events))
+    else this.#work(state)
   }
 
-  #work(state: Phase.StopState, effect: Effect.Effect<void>): void {
-    const worker = this.fork(effect)
+  #work(state: Phase.StopState): void {
+    const worker = this.fork(this.states.work(state))
     if (worker.pollUnsafe() === undefined) this.#worker = worker
     worker.addObserver((exit) => {
-      // Interrupted: a later state has taken over.
-      if (Exit.isSuccess(exit)) this.#dispatch({ _tag: "Done", state })
+      // Interrupted: a later state has taken over. Anything else must not keep the stop from going on.
+      if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
+      if (Exit.isFailure(exit)) this.#tellDefect(state, exit.cause)
+      this.#dispatch({ _tag: "Done", state })
     })
   }
 
-  readonly #lameDucking: Effect.Effect<void> = Effect.suspend(() => {
-    Deferred.doneUnsafe(this.lameDuck, Effect.void)
-    for (const drainable of this.participants.drainables) this.#announceLameDuck(drainable)
-    // An application that never was ready has nobody to tell.
-    return this.#wasReady ? this.#until(this.#options.budgets.lameDuck, Effect.never) : Effect.void
-  })
-
-  readonly #draining: Effect.Effect<void> = Effect.suspend(() => {
-    const { participants, waits } = this
-    const counts = participants.inFlight
-    if (Object.keys(counts).length > 0) this.emit({ _tag: "InFlight", at: this.now(), counts })
-    for (const drainable of participants.drainables) this.#drain(drainable)
-    for (const hook of participants.onStopping) waits.add("onStopping", hook.name, hook.effect)
-    for (const hook of participants.awaitBeforeStop) waits.add("awaitBeforeStop", hook.name, hook.effect)
-    Deferred.doneUnsafe(this.stopping, Effect.void)
-    return this.#until(this.#options.budgets.drain, Effect.andThen(waits.empty, this.#sectionsEnded))
-  })
-
-  readonly #interrupting: Effect.Effect<void> = Effect.suspend(() => {
-    const { participants, sections, waits } = this
-    waits.giveUp()
-    Deferred.doneUnsafe(this.stopping, Effect.void)
-    this.#tellStragglers(participants.inFlight)
-    for (const drainable of participants.drainables) {
-      if (drainable.interrupt !== undefined && hasWork(drainable)) waits.add("interrupt", drainable.name, drainable.interrupt)
-    }
-    const build = this.#build
-    if (build !== undefined && build.pollUnsafe() === undefined) waits.add("start", "start", Fiber.interrupt(build))
-    for (const section of sections.open) this.fork(sections.bound(section))
-    return Effect.andThen(
-      this.#until(this.#options.budgets.interrupt, Effect.andThen(waits.empty, this.#sectionsEnded)),
-      Effect.sync(() => {
-        waits.giveUp()
-        for (const section of sections.open) sections.giveUp(section)
-      })
+  /** A participant's synchronous part that throws, such as `inFlight`. */
+  #tellDefect(state: Phase.StopState, cause: Cause.Cause<never>): void {
+    const failure = describe(cause)
+    this.emit(
+      { _tag: "Awaited", at: this.now(), kind: "state", name: state, waited: 0, result: "failed", failure },
+      cause
     )
-  })
-
-  readonly #flushing: Effect.Effect<void> = Effect.suspend(() => {
-    const { participants, waits } = this
-    for (const hook of participants.onStopped) waits.add("onStopped", hook.name, hook.effect)
-    // A tenth is left for the end itself, so that a slow hook is abandoned and not mistaken for the deadline.
-    const most = Math.max(this.remaining(), 0) * 0.9
-    return Effect.andThen(
-      this.#until(Schedule.duration(most), waits.empty, this.remaining),
-      // A turn of its own: inside a timer's callback that timer would look as if it still held the process.
-      Effect.andThen(Effect.sync(() => waits.giveUp()), Effect.yieldNow)
-    )
-  })
-
-  readonly #sectionsEnded: Effect.Effect<void> = Effect.suspend(() => {
-    const [section] = this.sections.open
-    return section === undefined ? Effect.void : Effect.andThen(Deferred.await(section.ended), this.#sectionsEnded)
-  })
-
-  /** Waits for `done`, at most until the budget ends or nothing is left of the grace period. */
-  #until(budget: Schedule.Schedule<unknown>, done: Effect.Effect<void>, cap = this.releaseRemaining): Effect.Effect<void> {
-    this.#limit = new Limit(budget, cap)
-    return Effect.raceFirst(done, this.#limit.expired)
-  }
-
-  #announceLameDuck(drainable: Drainable): void {
-    if (drainable.lameDuck !== undefined) this.waits.add("lameDuck", drainable.name, drainable.lameDuck)
-  }
-
-  #drain(drainable: Drainable): void {
-    this.emit({ _tag: "GateClosed", at: this.now(), name: drainable.name })
-    this.waits.add("drainable", drainable.name, drainable.drain)
-  }
-
-  #tellStragglers(counts: InFlight): void {
-    for (const [kind, count] of Object.entries(counts)) this.emit({ _tag: "Straggler", at: this.now(), kind, count })
   }
 
   #forceExit(): void {
     this.#worker?.interruptUnsafe()
-    this.#tellStragglers(this.participants.inFlight)
-    for (const section of this.sections.open) {
+    this.states.tellStragglers()
+    for (const section of this.states.sections.open) {
       this.emit({ _tag: "Straggler", at: this.now(), kind: `critical section ${section.name}`, count: 1 })
     }
-    for (const { name, run } of this.participants.emergency) {
+    for (const { name, run } of this.states.participants.emergency) {
       let failure: string | undefined
       try {
         run()
@@ -342,9 +257,7 @@ export class Pipeline implements Kernel {
     const exitCode = this.#options.exitCode(outcome, this.#phase.reason ?? { _tag: "Finished" })
     this.emit({ _tag: "Ended", at: this.now(), outcome, exitCode })
     Deferred.doneUnsafe(this.stopped, Effect.succeed(Report.fromEvents(this.log.events)))
-    Deferred.doneUnsafe(this.lameDuck, Effect.void)
-    Deferred.doneUnsafe(this.stopping, Effect.void)
+    Deferred.doneUnsafe(this.states.lameDuck, Effect.void)
+    Deferred.doneUnsafe(this.states.stopping, Effect.void)
   }
 }
-
-const hasWork = (drainable: Drainable): boolean => Object.values(drainable.inFlight()).some((count) => count > 0)

@@ -81,6 +81,12 @@ export class Sections {
     if (section.told) return
     section.told = true
     const at = this.#kernel.now()
-    this.#kernel.emit({ _tag: "CriticalSectionWaited", at, name: section.name, waited: between(section.since, at), exceeded })
+    this.#kernel.emit({
+      _tag: "CriticalSectionWaited",
+      at,
+      name: section.name,
+      waited: between(section.since, at),
+      exceeded
+    })
   }
 }

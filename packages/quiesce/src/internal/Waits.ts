@@ -58,7 +58,11 @@ export class Waits {
 
   #tell(wait: Wait, result: "done" | "failed" | "abandoned", cause?: Cause.Cause<unknown>): void {
     const at = this.#kernel.now()
-    const failure = cause === undefined ? {} : { failure: Cause.hasInterruptsOnly(cause) ? "interrupted" : describe(cause) }
-    this.#kernel.emit({ _tag: "Awaited", at, kind: wait.kind, name: wait.name, waited: between(wait.since, at), result, ...failure }, cause)
+    const failure =
+      cause === undefined ? {} : { failure: Cause.hasInterruptsOnly(cause) ? "interrupted" : describe(cause) }
+    this.#kernel.emit(
+      { _tag: "Awaited", at, kind: wait.kind, name: wait.name, waited: between(wait.since, at), result, ...failure },
+      cause
+    )
   }
 }

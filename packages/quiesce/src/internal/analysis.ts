@@ -26,7 +26,10 @@ export const components = (events: ReadonlyArray<Event>, end: number): ReadonlyA
   const rows = new Map<number, Row>()
   const releasing = events.find((event) => event._tag === "StateChanged" && event.to === "Releasing")?.at
   // A composition that is left behind is told of only then.
-  const row = (event: { readonly id: number; readonly name: string; readonly at: number }, builtWith: ReadonlyArray<number> = []): Row => {
+  const row = (
+    event: { readonly id: number; readonly name: string; readonly at: number },
+    builtWith: ReadonlyArray<number> = []
+  ): Row => {
     const known = rows.get(event.id)
     if (known !== undefined) return known
     const made: Row = {
@@ -96,12 +99,16 @@ export const components = (events: ReadonlyArray<Event>, end: number): ReadonlyA
     }
   }
   // Still stopping when the process had to leave.
-  for (const open of rows.values()) if (open.stoppingAt !== undefined && open.stoppedAt === undefined) settle(open, end, "abandoned")
+  for (const open of rows.values())
+    if (open.stoppingAt !== undefined && open.stoppedAt === undefined) settle(open, end, "abandoned")
   return Array.from(rows.values())
 }
 
 /** Time in each state from the stop request on. The sum is the time from the request to the end. */
-export const stateTimes = (events: ReadonlyArray<Event>, end: number): ReadonlyArray<{ readonly state: AppState; readonly duration: number }> => {
+export const stateTimes = (
+  events: ReadonlyArray<Event>,
+  end: number
+): ReadonlyArray<{ readonly state: AppState; readonly duration: number }> => {
   const changes = events.filter((event) => event._tag === "StateChanged").filter((event) => isStopping(event.to))
   return changes.flatMap((change, index) => {
     const duration = between(change.at, changes[index + 1]?.at ?? end)
@@ -124,14 +131,19 @@ export const criticalChain = (
 ): ReadonlyArray<{ readonly name: string; readonly waiting: number; readonly working: number }> => {
   const releasing = events.find((event) => event._tag === "StateChanged" && event.to === "Releasing")?.at
   if (releasing === undefined) return []
-  const released = rows.filter((row) => row.stoppedAt !== undefined && row.stoppingAt !== undefined && row.stoppingAt >= releasing)
+  const released = rows.filter(
+    (row) => row.stoppedAt !== undefined && row.stoppingAt !== undefined && row.stoppingAt >= releasing
+  )
   const stopOf = (row: Row): number => row.stoppedAt ?? end
   const startOf = (row: Row): number => row.stoppingAt ?? end
   const latest = (candidates: ReadonlyArray<Row>): Row | undefined =>
-    candidates.reduce<Row | undefined>((best, row) => (best === undefined || stopOf(row) >= stopOf(best) ? row : best), undefined)
+    candidates.reduce<Row | undefined>(
+      (best, row) => (best === undefined || stopOf(row) >= stopOf(best) ? row : best),
+      undefined
+    )
   const chain: Array<{ readonly name: string; readonly waiting: number; readonly working: number }> = []
   const seen = new Set<Row>()
-  for (let at = latest(released); at !== undefined; ) {
+  for (let at = latest(released); at !== undefined;) {
     seen.add(at)
     const link: Row = at
     const before = released.filter((row) => !seen.has(row) && stopOf(row) <= startOf(link))

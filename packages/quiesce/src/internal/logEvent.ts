@@ -13,7 +13,9 @@ import { formatCounts, formatMillis } from "./format.ts"
 type Line = readonly [LogLevel.Severity, string] | undefined
 
 const stopped = (name: string, failure: string | undefined, when: string): Line =>
-  failure === undefined ? ["Debug", `${name} stopped${when}`] : ["Error", `${name} failed to stop cleanly${when}: ${failure}`]
+  failure === undefined
+    ? ["Debug", `${name} stopped${when}`]
+    : ["Error", `${name} failed to stop cleanly${when}: ${failure}`]
 
 const line = Event.match({
   AppStarting: (e): Line => ["Debug", `${e.name} is starting`],
@@ -21,7 +23,8 @@ const line = Event.match({
   ComponentStarting: (e): Line => ["Debug", `${e.name} is starting`],
   ComponentNamed: (): Line => undefined,
   ComponentStarted: (e): Line => ["Debug", `${e.name} started`],
-  ComponentStartFailed: (e): Line => (e.interrupted ? ["Debug", `${e.name}: start interrupted`] : ["Error", `${e.name} could not start: ${e.message}`]),
+  ComponentStartFailed: (e): Line =>
+    e.interrupted ? ["Debug", `${e.name}: start interrupted`] : ["Error", `${e.name} could not start: ${e.message}`],
   ComponentStopping: (e): Line => ["Debug", `${e.name} is stopping`],
   ComponentStopped: (e): Line => stopped(e.name, e.failure, ""),
   ComponentAbandoned: (e): Line => [
@@ -34,7 +37,10 @@ const line = Event.match({
   BackgroundFailed: (e): Line => ["Error", `a background fiber of ${e.name} died: ${e.message}`],
   Crashed: (e): Line => ["Fatal", `${e.kind}: ${e.message}`],
   StopRequested: (e): Line => ["Info", `stopping: ${StopReason.describe(e.reason)}`],
-  Escalated: (e): Line => ["Warn", `${e.signal} again: ${e.rung === "Exit" ? "leaving at once" : e.rung === "Interrupt" ? "interrupting what still runs" : "still stopping"}`],
+  Escalated: (e): Line => [
+    "Warn",
+    `${e.signal} again: ${e.rung === "Exit" ? "leaving at once" : e.rung === "Interrupt" ? "interrupting what still runs" : "still stopping"}`
+  ],
   GateClosed: (e): Line => ["Debug", `${e.name} takes no new work`],
   InFlight: (e): Line => ["Info", `waiting for ${formatCounts(e.counts)}`],
   Awaited: (e): Line =>
@@ -42,23 +48,35 @@ const line = Event.match({
       ? ["Debug", `${e.name} (${e.kind}) done after ${formatMillis(e.waited)}`]
       : e.result === "failed"
         ? ["Error", `${e.name} (${e.kind}) failed: ${e.failure ?? "unknown cause"}`]
-        : ["Warn", `${e.name} (${e.kind}) was not done after ${formatMillis(e.waited)} and is not waited for any longer`],
+        : [
+            "Warn",
+            `${e.name} (${e.kind}) was not done after ${formatMillis(e.waited)} and is not waited for any longer`
+          ],
   Straggler: (e): Line => ["Warn", `${e.count} ${e.kind} still unfinished: interrupted or left behind`],
   CriticalSectionWaited: (e): Line =>
     e.exceeded
       ? ["Error", `critical section ${e.name} exceeded its limit: interrupted after ${formatMillis(e.waited)}`]
       : ["Debug", `critical section ${e.name} ended after ${formatMillis(e.waited)}`],
   LeaseGranted: (e): Line => ["Info", `${e.to} was granted ${formatMillis(e.millis)} more`],
-  EmergencyRan: (e): Line => (e.failure === undefined ? ["Info", `emergency hook ${e.name} ran`] : ["Error", `emergency hook ${e.name} threw: ${e.failure}`]),
+  EmergencyRan: (e): Line =>
+    e.failure === undefined
+      ? ["Info", `emergency hook ${e.name} ran`]
+      : ["Error", `emergency hook ${e.name} threw: ${e.failure}`],
   Lingering: (e): Line => ["Warn", `still holding the process: ${e.handles.join(", ")}`],
   Ended: (e): Line => ["Debug", `${e.outcome._tag}, exit code ${e.exitCode}`]
 })
 
 /** Logs an event through the loggers of the launch, synchronously. */
-export const logEvent = (context: Context.Context<never>, event: Event, cause: Cause.Cause<unknown> | undefined): void => {
+export const logEvent = (
+  context: Context.Context<never>,
+  event: Event,
+  cause: Cause.Cause<unknown> | undefined
+): void => {
   const entry = line(event)
   if (entry === undefined) return
   const [level, message] = entry
   const log = Effect.logWithLevel(level)
-  Effect.runSyncWith(context)(cause === undefined || Cause.hasInterruptsOnly(cause) ? log(message) : log(message, cause))
+  Effect.runSyncWith(context)(
+    cause === undefined || Cause.hasInterruptsOnly(cause) ? log(message) : log(message, cause)
+  )
 }

@@ -17,7 +17,8 @@ import type { Pipeline } from "./Pipeline.ts"
 import { CurrentSection } from "./Sections.ts"
 
 export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
-  const { ledger, participants, sections, waits } = pipeline
+  const { ledger, states } = pipeline
+  const { participants, sections, waits } = states
 
   /** Registered in one step and taken out with the scope. */
   const scoped = <A>(set: Set<A>, item: A, add: (item: A) => void): Effect.Effect<void, never, Scope.Scope> =>
@@ -35,7 +36,9 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
 
   const hook = (kind: "onStopping" | "awaitBeforeStop") => {
     return <R>(name: string, effect: Effect.Effect<unknown, unknown, R>): Effect.Effect<void, never, R | Scope.Scope> =>
-      Effect.flatMap(provided(name, effect), (made) => scoped(participants[kind], made, (item) => pipeline.registerHook(kind, item)))
+      Effect.flatMap(provided(name, effect), (made) =>
+        scoped(participants[kind], made, (item) => pipeline.registerHook(kind, item))
+      )
   }
 
   const statusUnsafe = (): Status => {
@@ -51,7 +54,11 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
       inFlight: participants.inFlight,
       criticalSections: Array.from(sections.open, (section) => section.name),
       components: components.map((node) => ({ name: node.name, state: node.state, since: node.since })),
-      awaiting: [...waits.names, ...Array.from(sections.open, (section) => section.name), ...stopping.map((node) => node.name)]
+      awaiting: [
+        ...waits.names,
+        ...Array.from(sections.open, (section) => section.name),
+        ...stopping.map((node) => node.name)
+      ]
     }
   }
 
@@ -62,9 +69,9 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
       Effect.sync(() =>
         Stream.concat(
           Stream.succeed(pipeline.phase.state),
-          pipeline.log.since(pipeline.log.events.length).pipe(
-            Stream.flatMap((event) => (event._tag === "StateChanged" ? Stream.succeed(event.to) : Stream.empty))
-          )
+          pipeline.log
+            .since(pipeline.log.events.length)
+            .pipe(Stream.flatMap((event) => (event._tag === "StateChanged" ? Stream.succeed(event.to) : Stream.empty)))
         )
       )
     ),
@@ -73,8 +80,8 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
     statusUnsafe,
     requestStop: (reason) => Effect.sync(() => pipeline.requestStop(reason)),
     stopped: Deferred.await(pipeline.stopped),
-    lameDuck: Deferred.await(pipeline.lameDuck),
-    stopping: Deferred.await(pipeline.stopping),
+    lameDuck: Deferred.await(states.lameDuck),
+    stopping: Deferred.await(states.stopping),
     remaining: Effect.sync(() => {
       const remaining = pipeline.remaining()
       return Number.isFinite(remaining) ? Option.some(Duration.millis(Math.max(remaining, 0))) : Option.none()
@@ -84,7 +91,7 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
         const component = node?.state === "Stopping" ? node : undefined
         const granted =
           component === undefined
-            ? pipeline.extend(pipeline.phase.state, Duration.toMillis(by), pipeline.extendState)
+            ? pipeline.extend(pipeline.phase.state, Duration.toMillis(by), (millis) => states.extend(millis))
             : pipeline.extend(component.name, Duration.toMillis(by), (millis) => ledger.extend(component, millis))
         return Duration.millis(granted)
       }),
@@ -98,7 +105,9 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
         Effect.flatMap(CurrentSection, (outer) => {
           const inside = outer !== undefined && sections.open.has(outer)
           const refused = Phase.isRefusing(pipeline.phase.state) && !allowDuringStop && !inside
-          return refused ? Effect.fail(new ShuttingDown({ kind: name })) : Effect.sync(() => sections.enter(name, atMost))
+          return refused
+            ? Effect.fail(new ShuttingDown({ kind: name }))
+            : Effect.sync(() => sections.enter(name, atMost))
         }),
       leave: (section) => sections.leave(section),
       bound: (section) => sections.bound(section)

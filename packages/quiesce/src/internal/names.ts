@@ -5,7 +5,8 @@
 const internalKeys = new Set(["effect/Layer/unwrap", "effect/Layer/CurrentMemoMap"])
 
 /** The keys of a built context that a person would recognise. */
-export const publicKeys = (keys: Iterable<string>): ReadonlyArray<string> => Array.from(keys).filter((key) => !internalKeys.has(key))
+export const publicKeys = (keys: Iterable<string>): ReadonlyArray<string> =>
+  Array.from(keys).filter((key) => !internalKeys.has(key))
 
 const lastSegment = (key: string): string => key.slice(key.lastIndexOf("/") + 1) || key
 

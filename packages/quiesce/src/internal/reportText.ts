@@ -26,12 +26,25 @@ export const render = (report: Report, { color, width }: TextOptions): string =>
   const paint: Paint = (code, text) => (color ? `\u001b[${code}m${text}\u001b[0m` : text)
   const lines = [
     ...headline(report, paint, width),
-    ...wrap("  ", report.states.map(({ state, duration }) => `${state} ${formatMillis(duration)}`), " · ", width),
+    ...wrap(
+      "  ",
+      report.states.map(({ state, duration }) => `${state} ${formatMillis(duration)}`),
+      " · ",
+      width
+    ),
     ...componentTable(report, paint, width),
     ...chain(report, width),
-    ...list("waited for", report.awaited.filter((wait) => wait.waited >= worthARow || wait.result !== "done").map(awaitedText), width),
+    ...list(
+      "waited for",
+      report.awaited.filter((wait) => wait.waited >= worthARow || wait.result !== "done").map(awaitedText),
+      width
+    ),
     ...list("critical sections", report.criticalSections.map(sectionText), width),
-    ...list(paint(yellow, "unfinished"), report.stragglers.map(({ count, kind }) => `${count} ${kind}`), width),
+    ...list(
+      paint(yellow, "unfinished"),
+      report.stragglers.map(({ count, kind }) => `${count} ${kind}`),
+      width
+    ),
     ...report.failures.map((failure) => `  ${paint(red, "failed")}: ${failure}`),
     ...list(paint(yellow, "still holding the process"), report.lingering, width),
     ...report.advice.flatMap((advice) => wrap("  advice: ", advice.split(" "), " ", width))
@@ -55,7 +68,12 @@ const headline = (report: Report, paint: Paint, width: number): ReadonlyArray<st
 const componentTable = (report: Report, paint: Paint, width: number): ReadonlyArray<string> => {
   const notable = report.components.filter((component) => component.working >= worthARow || component.end !== "stopped")
   const rest = report.components.length - notable.length
-  const summary = rest === 0 ? [] : [`  ${paint(dim, `${rest} ${notable.length === 0 ? "" : "more "}component${rest === 1 ? "" : "s"} released in under ${worthARow} ms each`)}`]
+  const summary =
+    rest === 0
+      ? []
+      : [
+          `  ${paint(dim, `${rest} ${notable.length === 0 ? "" : "more "}component${rest === 1 ? "" : "s"} released in under ${worthARow} ms each`)}`
+        ]
   if (notable.length === 0) return summary
   const ordered = notable.toSorted((a, b) => a.waiting - b.waiting)
   const total = Math.max(...notable.map((component) => component.waiting + component.working), 1)
@@ -67,7 +85,10 @@ const componentTable = (report: Report, paint: Paint, width: number): ReadonlyAr
     ...ordered.map((component) => {
       const numbers = `${formatMillis(component.waiting).padStart(9)} ${formatMillis(component.working).padStart(9)}`
       const row = `  ${truncate(component.name, nameWidth).padEnd(nameWidth)}  ${numbers}`
-      const end = component.end === "stopped" ? "" : ` ${paint(red, component.end === "running" ? "not released" : component.end)}`
+      const end =
+        component.end === "stopped"
+          ? ""
+          : ` ${paint(red, component.end === "running" ? "not released" : component.end)}`
       return `${row}${barWidth >= 8 ? `  ${bar(component.waiting, component.working, total, barWidth)}` : ""}${end}`.trimEnd()
     }),
     ...summary
@@ -84,7 +105,12 @@ const chain = (report: Report, width: number): ReadonlyArray<string> => {
   const links = report.criticalChain.filter((link) => link.working >= worthARow)
   return links.length < 2
     ? []
-    : wrap("  critical chain: ", links.map((link) => `${link.name} ${formatMillis(link.working)}`), " > ", width)
+    : wrap(
+        "  critical chain: ",
+        links.map((link) => `${link.name} ${formatMillis(link.working)}`),
+        " > ",
+        width
+      )
 }
 
 const awaitedText = (wait: Report["awaited"][number]): string =>
@@ -97,7 +123,12 @@ const list = (title: string, items: ReadonlyArray<string>, width: number): Reado
   items.length === 0 ? [] : wrap(`  ${title}: `, items, ", ", width)
 
 /** Breaks between items, never inside one. */
-const wrap = (prefix: string, items: ReadonlyArray<string>, separator: string, width: number): ReadonlyArray<string> => {
+const wrap = (
+  prefix: string,
+  items: ReadonlyArray<string>,
+  separator: string,
+  width: number
+): ReadonlyArray<string> => {
   const lines: Array<string> = []
   let line = prefix
   let empty = true

@@ -42,4 +42,6 @@ export const watchScope = (scope: Scope.Closeable, onExit: (exit: Exit.Exit<unkn
 
 /** Whether anything was acquired in a scope that is watched. */
 export const hasAcquired = (scope: Scope.Closeable): boolean =>
-  scope.state._tag === "Open" && scope.state.finalizers instanceof WatchedFinalizers && scope.state.finalizers.acquired > 0
+  scope.state._tag === "Open" &&
+  scope.state.finalizers instanceof WatchedFinalizers &&
+  scope.state.finalizers.acquired > 0

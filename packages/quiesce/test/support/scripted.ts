@@ -40,8 +40,7 @@ export const scripted = (name: string, script: Script = {}): AnyLayer => {
     Effect.acquireRelease(acquire, () => release, { interruptible: true })
   ).pipe(Component.make(name, script))
   const [first, ...rest] = script.needs ?? []
-  // Test programs are made at run time: what each provides is not in its type.
-  return (first === undefined ? layer : layer.pipe(Layer.provide([first, ...rest]))) as AnyLayer
+  return first === undefined ? layer : layer.pipe(Layer.provide([first, ...rest]))
 }
 
 export const merge = (...layers: ReadonlyArray<AnyLayer>): AnyLayer => {
@@ -57,7 +56,8 @@ export const runToEnd = (app: App.App): Effect.Effect<Report> =>
   Effect.gen(function* () {
     const ended = yield* Effect.forkChild(app.stopped, { startImmediately: true })
     for (let n = 0; n < 400 && ended.pollUnsafe() === undefined; n++) yield* TestClock.adjust(250)
-    if (ended.pollUnsafe() === undefined) return yield* Effect.die(new Error("the application did not end within 100 s"))
+    if (ended.pollUnsafe() === undefined)
+      return yield* Effect.die(new Error("the application did not end within 100 s"))
     return yield* Fiber.join(ended)
   })
 
@@ -88,7 +88,9 @@ export const states = (events: ReadonlyArray<Event>): ReadonlyArray<string> =>
 
 /** Position in the log of the event in which the component settled. */
 export const settledAt = (events: ReadonlyArray<Event>, id: number): number =>
-  events.findIndex((event) => (event._tag === "ComponentStopped" || event._tag === "ComponentAbandoned") && event.id === id)
+  events.findIndex(
+    (event) => (event._tag === "ComponentStopped" || event._tag === "ComponentAbandoned") && event.id === id
+  )
 
 /** Every pair in which a component began to stop before something that was built with it had settled. */
 export const orderViolations = (events: ReadonlyArray<Event>): ReadonlyArray<string> =>
@@ -110,6 +112,8 @@ export const releases = (events: ReadonlyArray<Event>): Readonly<Record<string, 
   Object.fromEntries(
     only(events, "ComponentStarted").map((started) => [
       started.name,
-      events.filter((event) => (event._tag === "ComponentStopped" || event._tag === "ComponentAbandoned") && event.id === started.id).length
+      events.filter(
+        (event) => (event._tag === "ComponentStopped" || event._tag === "ComponentAbandoned") && event.id === started.id
+      ).length
     ])
   )

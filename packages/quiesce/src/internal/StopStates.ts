@@ -1,0 +1,162 @@
+/**
+ * What is done in each state of a stop, always under its limit. The pipeline says when; this says what.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
+import type { GracePeriod } from "../GracePeriod.ts"
+import type { Drainable } from "../Lifecycle.ts"
+import type { StopState } from "../Phase.ts"
+import type { Kernel } from "./Kernel.ts"
+import type { Ledger } from "./Ledger.ts"
+import { Limit } from "./Limit.ts"
+import { type Hook, type HookKind, Participants } from "./Participants.ts"
+import { Sections } from "./Sections.ts"
+import { Waits } from "./Waits.ts"
+
+export class StopStates {
+  readonly participants: Participants
+  readonly sections: Sections
+  readonly waits: Waits
+  readonly lameDuck: Deferred.Deferred<void> = Deferred.makeUnsafe()
+  readonly stopping: Deferred.Deferred<void> = Deferred.makeUnsafe()
+  /** Whether the application was ever ready. */
+  wasReady = false
+  /** The fiber that builds the application. */
+  build: Fiber.Fiber<unknown, unknown> | undefined
+  readonly #kernel: Kernel
+  readonly #ledger: Ledger
+  readonly #budgets: GracePeriod
+  #limit: Limit | undefined
+
+  constructor(kernel: Kernel, ledger: Ledger, budgets: GracePeriod) {
+    this.#kernel = kernel
+    this.#ledger = ledger
+    this.#budgets = budgets
+    this.participants = new Participants(kernel.guard)
+    this.sections = new Sections(kernel)
+    this.waits = new Waits(kernel)
+  }
+
+  /** The work of a state; it ends by itself when the state's budget does. */
+  work(state: StopState): Effect.Effect<void> {
+    switch (state) {
+      case "LameDuck":
+        return this.#lameDucking
+      case "Draining":
+        return this.#draining
+      case "Interrupting":
+        return this.#interrupting
+      case "Releasing":
+        return this.#ledger.releaseAll()
+      case "Flushing":
+        return this.#flushing
+    }
+  }
+
+  /** Gives the state at work more time; says whether there is one that has a limit. */
+  extend(millis: number): boolean {
+    this.#limit?.extend(millis)
+    return this.#limit !== undefined
+  }
+
+  /** Tells of the limit that it is over with the state that it was made for. */
+  leave(): void {
+    this.#limit = undefined
+  }
+
+  register(drainable: Drainable, now: StopState | undefined): void {
+    this.participants.drainables.add(drainable)
+    if (now !== undefined) this.#announce(drainable)
+    if (now === "Draining") this.#drain(drainable)
+  }
+
+  registerHook(kind: HookKind, hook: Hook, now: StopState | undefined): void {
+    this.participants[kind].add(hook)
+    if (kind !== "onStopped" && now === "Draining") this.waits.add(kind, hook.name, hook.effect)
+  }
+
+  tellStragglers(): void {
+    for (const [kind, count] of Object.entries(this.participants.inFlight)) {
+      this.#kernel.emit({ _tag: "Straggler", at: this.#kernel.now(), kind, count })
+    }
+  }
+
+  readonly #lameDucking: Effect.Effect<void> = Effect.suspend(() => {
+    Deferred.doneUnsafe(this.lameDuck, Effect.void)
+    for (const drainable of this.participants.drainables) this.#announce(drainable)
+    // An application that never was ready has nobody to tell.
+    return this.wasReady ? this.#until(this.#budgets.lameDuck, Effect.never) : Effect.void
+  })
+
+  readonly #draining: Effect.Effect<void> = Effect.suspend(() => {
+    const { participants, waits } = this
+    const counts = participants.inFlight
+    if (Object.keys(counts).length > 0) this.#kernel.emit({ _tag: "InFlight", at: this.#kernel.now(), counts })
+    for (const drainable of participants.drainables) this.#drain(drainable)
+    for (const hook of participants.onStopping) waits.add("onStopping", hook.name, hook.effect)
+    for (const hook of participants.awaitBeforeStop) waits.add("awaitBeforeStop", hook.name, hook.effect)
+    Deferred.doneUnsafe(this.stopping, Effect.void)
+    return this.#until(this.#budgets.drain, Effect.andThen(waits.empty, this.#sectionsEnded))
+  })
+
+  readonly #interrupting: Effect.Effect<void> = Effect.suspend(() => {
+    const { build, participants, sections, waits } = this
+    waits.giveUp()
+    // An escalation can come here without having drained.
+    Deferred.doneUnsafe(this.stopping, Effect.void)
+    this.tellStragglers()
+    for (const drainable of participants.drainables) {
+      if (drainable.interrupt !== undefined && participants.hasWork(drainable)) {
+        waits.add("interrupt", drainable.name, drainable.interrupt)
+      }
+    }
+    if (build !== undefined && build.pollUnsafe() === undefined) waits.add("start", "start", Fiber.interrupt(build))
+    for (const section of sections.open) this.#kernel.fork(sections.bound(section))
+    const giveUp = Effect.sync(() => {
+      waits.giveUp()
+      for (const section of sections.open) sections.giveUp(section)
+    })
+    return Effect.andThen(
+      this.#until(this.#budgets.interrupt, Effect.andThen(waits.empty, this.#sectionsEnded)),
+      giveUp
+    )
+  })
+
+  readonly #flushing: Effect.Effect<void> = Effect.suspend(() => {
+    const { participants, waits } = this
+    for (const hook of participants.onStopped) waits.add("onStopped", hook.name, hook.effect)
+    // A tenth is left for the end itself, so that a slow hook is abandoned and not mistaken for the deadline.
+    const most = Math.max(this.#kernel.remaining(), 0) * 0.9
+    return this.#until(Schedule.duration(most), waits.empty, this.#kernel.remaining).pipe(
+      Effect.andThen(Effect.sync(() => waits.giveUp())),
+      // A turn of its own: inside a timer's callback that timer would look as if it still held the process.
+      Effect.andThen(Effect.yieldNow)
+    )
+  })
+
+  readonly #sectionsEnded: Effect.Effect<void> = Effect.suspend(() => {
+    const [section] = this.sections.open
+    return section === undefined ? Effect.void : Effect.andThen(Deferred.await(section.ended), this.#sectionsEnded)
+  })
+
+  /** Waits for `done`, at most until the budget ends or nothing is left of the grace period. */
+  #until(
+    budget: Schedule.Schedule<unknown>,
+    done: Effect.Effect<void>,
+    cap = this.#kernel.releaseRemaining
+  ): Effect.Effect<void> {
+    this.#limit = new Limit(budget, cap)
+    return Effect.raceFirst(done, this.#limit.expired)
+  }
+
+  #announce(drainable: Drainable): void {
+    if (drainable.lameDuck !== undefined) this.waits.add("lameDuck", drainable.name, drainable.lameDuck)
+  }
+
+  #drain(drainable: Drainable): void {
+    this.#kernel.emit({ _tag: "GateClosed", at: this.#kernel.now(), name: drainable.name })
+    this.waits.add("drainable", drainable.name, drainable.drain)
+  }
+}
