@@ -1,4 +1,4 @@
-// Every folder of packages/ and apps/ is two vitest projects:
+// Every folder of packages/ and apps/, and examples/, is two vitest projects:
 //
 //   <name>       test/**/*.test.ts      in-process tests, most of them under TestClock: many at a time
 //   <name> e2e   test/**/*.e2e.test.ts  real processes, sockets and databases with real time limits: after all the
@@ -34,7 +34,7 @@ const project = (folder: string, kind: "unit" | "e2e"): TestProjectInlineConfigu
 export default defineConfig({
   test: {
     reporters: ["default", new Tally()],
-    projects: globSync(["packages/*/package.json", "apps/*/package.json"], { cwd: root })
+    projects: globSync(["packages/*/package.json", "apps/*/package.json", "examples/package.json"], { cwd: root })
       .map((file) => file.slice(0, -"/package.json".length))
       .toSorted()
       .flatMap((folder) => [project(folder, "unit"), project(folder, "e2e")])

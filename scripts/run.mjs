@@ -41,6 +41,7 @@ const commands = {
   lint: (args) => ["oxlint", ...args],
   format: (args) => ["oxfmt", ...args],
   arrows: () => source("scripts/arrows.ts"),
+  snippets: () => source("scripts/snippets.ts"),
   unused: (args) => ["knip", "--no-config-hints", ...args],
   build: () => source("scripts/build.ts"),
   packages: () => source("scripts/packages.ts"),
@@ -61,7 +62,8 @@ Commands
   check         type check, tests too                build         compile the packages into dist
   lint [--fix]  oxlint, with types                   packages      pack them, check what would be published
   format        oxfmt; --check only looks            bench <name>  ${benches().join(", ") || "none yet"}
-  ci            all of it, as CI does (.ci/run)      setup         only install what is missing
+  snippets      type check the documentation          ci            all of it, as CI does (.ci/run)
+  setup         only install what is missing
 
 Environment
   DATABASE_URL  use this Postgres; without it the app starts one of its own, with its data in .data

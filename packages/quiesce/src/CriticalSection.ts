@@ -63,8 +63,6 @@ export const run = <A, E, R>(
         Effect.forkDetach({ startImmediately: true, uninterruptible: false })
       )
       section.fiber = fiber
-      return yield* restore(Fiber.join(fiber)).pipe(
-        Effect.onInterrupt(() => Effect.andThen(criticalSections.bound(section), Fiber.await(fiber)))
-      )
+      return yield* restore(Fiber.join(fiber)).pipe(Effect.onInterrupt(() => criticalSections.bound(section)))
     })
   )

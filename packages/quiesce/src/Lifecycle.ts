@@ -102,6 +102,11 @@ export class Lifecycle extends Context.Service<
     readonly requestStop: (reason: StopReason) => Effect.Effect<void>
     /** Waits until the application has stopped; every caller gets the same report. */
     readonly stopped: Effect.Effect<Report>
+    /**
+     * Completes when every component runs; never when a stop comes before that. A job that ends by itself waits for it in a
+     * fiber of its own, works, and then asks for the stop with `StopReason.finished`.
+     */
+    readonly running: Effect.Effect<void>
     /** Completes when a stop has begun (LameDuck). */
     readonly lameDuck: Effect.Effect<void>
     /** Completes when draining has begun: no new work from here on. */

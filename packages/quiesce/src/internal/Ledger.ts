@@ -67,14 +67,15 @@ export class Ledger {
     this.announce()
     const node = this.#make(owner, layer, this.#owners(context))
     node.holds.push(...node.builtWith.map((dependency) => this.hold(dependency)))
-    if (owner.named !== undefined) {
-      node.name = owner.named.name
-      node.policy = owner.named.policy
+    const named = node.named ?? owner.named
+    if (named !== undefined) {
+      node.name = named.name
+      node.policy = named.policy
     }
     this.#byLayer.set(layer, node)
     this.#layers.set(node, layer)
     watchScope(node.scope, (exit) => this.#backgroundEnded(node, exit))
-    if (node.named === undefined) this.#unannounced = node
+    this.#unannounced = node
     return node
   }
 
@@ -105,6 +106,8 @@ export class Ledger {
     this.#move(node, Exit.isSuccess(exit) ? "Running" : "Failed")
     if (Exit.isFailure(exit)) {
       if (!node.announced) return
+      // It will never be known by its services: then it is the part of what was named that could not start.
+      node.name = nearestName(node) ?? node.name
       const interrupted = Cause.hasInterruptsOnly(exit.cause)
       return this.#kernel.emit(
         { _tag: "ComponentStartFailed", ...this.#event(node), interrupted, message: describe(exit.cause) },
@@ -114,7 +117,8 @@ export class Ledger {
     if (node.announced) {
       const services = Names.publicKeys(exit.value.mapUnsafe.keys())
       // `Component.make` asks for exactly one layer: where that one is a component, the name is its own at once.
-      if (node.parent?.named !== undefined) this.#christen(node, node.parent.named.name)
+      const named = node.named ?? node.parent?.named
+      if (named !== undefined) this.#christen(node, named.name)
       else node.name = Names.unique(this.#taken, Names.fromServices(services) ?? node.name)
       this.#own(node, exit.value)
       this.#kernel.emit({ _tag: "ComponentStarted", ...this.#event(node), services })
@@ -331,14 +335,30 @@ export class Ledger {
 /** A cause in one line: enough for an event; the log carries the whole. */
 export const describe = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
-  const text = Predicate.hasProperty(error, "message") && error.message !== "" ? String(error.message) : String(error)
+  const said = Predicate.hasProperty(error, "message") && error.message !== "" ? text(error.message) : text(error)
   const line = (
-    error instanceof Config.ConfigError ? `the configuration is wrong, set or correct what it names: ${text}` : text
+    error instanceof Config.ConfigError ? `the configuration is wrong, set or correct what it names: ${said}` : said
   ).replace(/\s*\n\s*/g, " ")
   return line.length <= longestDescription ? line : `${line.slice(0, longestDescription - 1)}…`
 }
 
 const longestDescription = 300
+
+/** Whatever was thrown, also what has no text of its own. */
+const text = (thrown: unknown): string => {
+  try {
+    return String(thrown)
+  } catch {
+    return "something without a text was thrown"
+  }
+}
+
+const nearestName = (node: ComponentNode): string | undefined => {
+  for (let at: ComponentNode | undefined = node; at !== undefined; at = at.parent) {
+    if (at.named !== undefined) return at.named.name
+  }
+  return undefined
+}
 
 const failed = (cause: Cause.Cause<unknown> | undefined): { readonly failure?: string } =>
   cause === undefined ? {} : { failure: describe(cause) }

@@ -4,9 +4,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type { Drainable, InFlight } from "../Lifecycle.ts"
-
-/** Runs what was handed in from outside and answers `otherwise` when it throws. */
-type Guard = <A>(what: string, run: () => A, otherwise: A) => A
+import type { Kernel } from "./Kernel.ts"
 
 export interface Hook {
   readonly name: string
@@ -22,10 +20,10 @@ export class Participants {
   readonly onStopped = new Set<Hook>()
   readonly emergency = new Set<{ readonly name: string; readonly run: () => void }>()
 
-  readonly #guard: Guard
+  readonly #kernel: Kernel
 
-  constructor(guard: Guard) {
-    this.#guard = guard
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel
   }
 
   /** The sum over all drainables, by kind; kinds at zero are left out. */
@@ -45,6 +43,6 @@ export class Participants {
   }
 
   #countsOf(drainable: Drainable): InFlight {
-    return this.#guard(`the in-flight count of ${drainable.name}`, () => drainable.inFlight(), {})
+    return this.#kernel.guard(`the in-flight count of ${drainable.name}`, () => drainable.inFlight(), {})
   }
 }

@@ -17,9 +17,10 @@ import type * as Scope from "effect/Scope"
 import type { Event } from "../Event.ts"
 import type * as GracePeriod from "../GracePeriod.ts"
 import type { Drainable } from "../Lifecycle.ts"
+import * as Outcome from "../Outcome.ts"
 import * as Phase from "../Phase.ts"
 import * as Report from "../Report.ts"
-import type { StopReason } from "../StopReason.ts"
+import * as StopReason from "../StopReason.ts"
 import { EventLog } from "./EventLog.ts"
 import { exitCodeOf } from "./exitCodeOf.ts"
 import type { Kernel } from "./Kernel.ts"
@@ -80,7 +81,7 @@ export class Pipeline implements Kernel {
 
   readonly guard = <A>(what: string, run: () => A, otherwise: A): A => this.log.guard(what, run, otherwise)
 
-  readonly requestStop = (reason: StopReason): void => this.#dispatch({ _tag: "StopRequested", reason })
+  readonly requestStop = (reason: StopReason.StopReason): void => this.#dispatch({ _tag: "StopRequested", reason })
 
   readonly releaseRemaining = (): number => this.remaining() - this.#options.budgets.reserve
 
@@ -117,14 +118,9 @@ export class Pipeline implements Kernel {
     return granted
   }
 
-  readonly register = (drainable: Drainable): void => this.states.register(drainable, this.#stopState)
+  readonly register = (drainable: Drainable): void => this.states.register(drainable, this.#phase.state)
 
-  readonly registerHook = (kind: HookKind, hook: Hook): void => this.states.registerHook(kind, hook, this.#stopState)
-
-  get #stopState(): Phase.StopState | undefined {
-    const { state } = this.#phase
-    return Phase.isStopState(state) ? state : undefined
-  }
+  readonly registerHook = (kind: HookKind, hook: Hook): void => this.states.registerHook(kind, hook, this.#phase.state)
 
   // --- run ------------------------------------------------------------------------------------------------------------
 
@@ -138,8 +134,13 @@ export class Pipeline implements Kernel {
       gracePeriod: budgets.total
     })
     const { root } = this.ledger
-    const building = this.fork(build(new TrackedMemoMap(this.ledger, root), root.scope))
-    this.states.build = building
+    const building = this.fork(
+      Effect.withFiber((fiber) => {
+        // Known from its first step on: a layer may ask for the stop while all of this is still on the stack.
+        this.states.build = fiber
+        return build(new TrackedMemoMap(this.ledger, root), root.scope)
+      })
+    )
     building.addObserver((exit) => {
       if (Exit.isSuccess(exit)) return this.#dispatch({ _tag: "Built" })
       this.#dispatch({ _tag: "BuildFailed", message: describe(exit.cause), code: exitCodeOf(exit.cause) })
@@ -188,7 +189,8 @@ export class Pipeline implements Kernel {
     this.emit({ _tag: "StateChanged", at: this.now(), from, to })
   }
 
-  #beginStop(reason: StopReason): void {
+  #beginStop(reason: StopReason.StopReason): void {
+    this.ledger.announce()
     const { budgets, crashGracePeriod } = this.#options
     const total = reason._tag === "Crash" ? Math.min(crashGracePeriod, budgets.total) : budgets.total
     this.#deadline = this.now() + total
@@ -208,7 +210,7 @@ export class Pipeline implements Kernel {
     this.#worker = undefined
     this.states.leave()
     worker?.interruptUnsafe()
-    if (state === "Running") this.states.wasReady = true
+    if (state === "Running") Deferred.doneUnsafe(this.states.running, Effect.void)
     else if (state === "Stopped") this.#end(Report.outcomeOf(this.log.events))
     else this.#work(state)
   }
@@ -244,7 +246,7 @@ export class Pipeline implements Kernel {
       try {
         run()
       } catch (error) {
-        failure = String(error)
+        failure = describe(Cause.die(error))
       }
       this.emit({ _tag: "EmergencyRan", at: this.now(), name, ...(failure === undefined ? {} : { failure }) })
     }
@@ -252,9 +254,11 @@ export class Pipeline implements Kernel {
 
   #end(outcome: Report.Report["outcome"]): void {
     this.#deadlineFiber?.interruptUnsafe()
-    const handles = this.#options.lingering()
+    const handles = this.guard("lingering", this.#options.lingering, [])
     if (handles.length > 0) this.emit({ _tag: "Lingering", at: this.now(), handles })
-    const exitCode = this.#options.exitCode(outcome, this.#phase.reason ?? { _tag: "Finished" })
+    const reason = this.#phase.reason ?? StopReason.finished
+    const usual = Outcome.exitCode(outcome, reason)
+    const exitCode = this.guard("exitCode", () => this.#options.exitCode(outcome, reason), usual)
     this.emit({ _tag: "Ended", at: this.now(), outcome, exitCode })
     Deferred.doneUnsafe(this.stopped, Effect.succeed(Report.fromEvents(this.log.events)))
     Deferred.doneUnsafe(this.states.lameDuck, Effect.void)

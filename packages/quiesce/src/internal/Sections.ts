@@ -16,8 +16,8 @@ export class Section {
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   bounded = false
   told = false
-  /** When its limit began to run. */
-  since = 0
+  /** Since when somebody waits for it; its limit begins anew when it is bounded. */
+  since: number | undefined
 
   constructor(name: string, atMost: number) {
     this.name = name
@@ -33,19 +33,34 @@ export const CurrentSection = Context.Reference<Section | undefined>("quiesce/in
 export class Sections {
   readonly open = new Set<Section>()
   readonly #kernel: Kernel
+  #watching = false
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel
   }
 
+  /** One that is open and was not given up. */
+  get awaited(): Section | undefined {
+    for (const section of this.open) if (!Deferred.isDoneUnsafe(section.ended)) return section
+    return undefined
+  }
+
+  /** From now on the stop waits for every section that is open. */
+  watch(): void {
+    this.#watching = true
+    for (const section of this.open) section.since ??= this.#kernel.now()
+  }
+
   enter(name: string, atMost: number): Section {
     const section = new Section(name, atMost)
+    if (this.#watching) section.since = this.#kernel.now()
     this.open.add(section)
     return section
   }
 
   leave(section: Section): void {
     this.open.delete(section)
+    if (section.since !== undefined) this.#tell(section, false)
     Deferred.doneUnsafe(section.ended, Effect.void)
   }
 
@@ -64,6 +79,8 @@ export class Sections {
   giveUp(section: Section): void {
     this.#tell(section, true)
     section.fiber?.interruptUnsafe()
+    // One that ignores the interruption is not waited for any longer.
+    Deferred.doneUnsafe(section.ended, Effect.void)
   }
 
   #limit(section: Section): Effect.Effect<void> {
@@ -71,8 +88,7 @@ export class Sections {
       section.since = this.#kernel.now()
       const limit = Math.min(section.atMost, this.#kernel.releaseRemaining())
       yield* Effect.raceFirst(Deferred.await(section.ended), Effect.sleep(Math.max(limit, 0)))
-      if (Deferred.isDoneUnsafe(section.ended)) this.#tell(section, false)
-      else this.giveUp(section)
+      if (!Deferred.isDoneUnsafe(section.ended)) this.giveUp(section)
     })
   }
 
@@ -85,7 +101,7 @@ export class Sections {
       _tag: "CriticalSectionWaited",
       at,
       name: section.name,
-      waited: between(section.since, at),
+      waited: between(section.since ?? at, at),
       exceeded
     })
   }

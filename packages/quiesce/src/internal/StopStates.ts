@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import type { GracePeriod } from "../GracePeriod.ts"
 import type { Drainable } from "../Lifecycle.ts"
-import type { StopState } from "../Phase.ts"
+import { type AppState, isRefusing, type StopState } from "../Phase.ts"
 import type { Kernel } from "./Kernel.ts"
 import type { Ledger } from "./Ledger.ts"
 import { Limit } from "./Limit.ts"
@@ -19,10 +19,9 @@ export class StopStates {
   readonly participants: Participants
   readonly sections: Sections
   readonly waits: Waits
+  readonly running: Deferred.Deferred<void> = Deferred.makeUnsafe()
   readonly lameDuck: Deferred.Deferred<void> = Deferred.makeUnsafe()
   readonly stopping: Deferred.Deferred<void> = Deferred.makeUnsafe()
-  /** Whether the application was ever ready. */
-  wasReady = false
   /** The fiber that builds the application. */
   build: Fiber.Fiber<unknown, unknown> | undefined
   readonly #kernel: Kernel
@@ -34,7 +33,7 @@ export class StopStates {
     this.#kernel = kernel
     this.#ledger = ledger
     this.#budgets = budgets
-    this.participants = new Participants(kernel.guard)
+    this.participants = new Participants(kernel)
     this.sections = new Sections(kernel)
     this.waits = new Waits(kernel)
   }
@@ -66,13 +65,15 @@ export class StopStates {
     this.#limit = undefined
   }
 
-  register(drainable: Drainable, now: StopState | undefined): void {
+  register(drainable: Drainable, now: AppState): void {
     this.participants.drainables.add(drainable)
-    if (now !== undefined) this.#announce(drainable)
+    if (now === "LameDuck" || now === "Draining") this.#announce(drainable)
     if (now === "Draining") this.#drain(drainable)
+    // Too late to be waited for, and yet it must not accept anything.
+    else if (isRefusing(now)) this.#kernel.fork(drainable.drain)
   }
 
-  registerHook(kind: HookKind, hook: Hook, now: StopState | undefined): void {
+  registerHook(kind: HookKind, hook: Hook, now: AppState): void {
     this.participants[kind].add(hook)
     if (kind !== "onStopped" && now === "Draining") this.waits.add(kind, hook.name, hook.effect)
   }
@@ -87,25 +88,26 @@ export class StopStates {
     Deferred.doneUnsafe(this.lameDuck, Effect.void)
     for (const drainable of this.participants.drainables) this.#announce(drainable)
     // An application that never was ready has nobody to tell.
-    return this.wasReady ? this.#until(this.#budgets.lameDuck, Effect.never) : Effect.void
+    return Deferred.isDoneUnsafe(this.running) ? this.#until(this.#budgets.lameDuck, Effect.never) : Effect.void
   })
 
   readonly #draining: Effect.Effect<void> = Effect.suspend(() => {
     const { participants, waits } = this
     const counts = participants.inFlight
     if (Object.keys(counts).length > 0) this.#kernel.emit({ _tag: "InFlight", at: this.#kernel.now(), counts })
-    for (const drainable of participants.drainables) this.#drain(drainable)
+    this.#closeGates()
     for (const hook of participants.onStopping) waits.add("onStopping", hook.name, hook.effect)
     for (const hook of participants.awaitBeforeStop) waits.add("awaitBeforeStop", hook.name, hook.effect)
-    Deferred.doneUnsafe(this.stopping, Effect.void)
-    return this.#until(this.#budgets.drain, Effect.andThen(waits.empty, this.#sectionsEnded))
+    return this.#until(this.#budgets.drain, this.#atRest)
   })
 
   readonly #interrupting: Effect.Effect<void> = Effect.suspend(() => {
     const { build, participants, sections, waits } = this
+    // An escalation can come here without having drained: then the gates close now, and who wants to know hears of it.
+    const skipped = !Deferred.isDoneUnsafe(this.stopping)
+    if (skipped) this.#closeGates()
     waits.giveUp()
-    // An escalation can come here without having drained.
-    Deferred.doneUnsafe(this.stopping, Effect.void)
+    if (skipped) for (const hook of participants.onStopping) waits.add("onStopping", hook.name, hook.effect)
     this.tellStragglers()
     for (const drainable of participants.drainables) {
       if (drainable.interrupt !== undefined && participants.hasWork(drainable)) {
@@ -118,10 +120,7 @@ export class StopStates {
       waits.giveUp()
       for (const section of sections.open) sections.giveUp(section)
     })
-    return Effect.andThen(
-      this.#until(this.#budgets.interrupt, Effect.andThen(waits.empty, this.#sectionsEnded)),
-      giveUp
-    )
+    return Effect.andThen(this.#until(this.#budgets.interrupt, this.#atRest), giveUp)
   })
 
   readonly #flushing: Effect.Effect<void> = Effect.suspend(() => {
@@ -136,9 +135,11 @@ export class StopStates {
     )
   })
 
-  readonly #sectionsEnded: Effect.Effect<void> = Effect.suspend(() => {
-    const [section] = this.sections.open
-    return section === undefined ? Effect.void : Effect.andThen(Deferred.await(section.ended), this.#sectionsEnded)
+  /** Waits until nothing is awaited and no section is open, also what was added meanwhile. */
+  readonly #atRest: Effect.Effect<void> = Effect.suspend(() => {
+    const section = this.sections.awaited
+    if (section !== undefined) return Effect.andThen(Deferred.await(section.ended), this.#atRest)
+    return this.waits.names.length === 0 ? Effect.void : Effect.andThen(this.waits.empty, this.#atRest)
   })
 
   /** Waits for `done`, at most until the budget ends or nothing is left of the grace period. */
@@ -153,6 +154,12 @@ export class StopStates {
 
   #announce(drainable: Drainable): void {
     if (drainable.lameDuck !== undefined) this.waits.add("lameDuck", drainable.name, drainable.lameDuck)
+  }
+
+  #closeGates(): void {
+    for (const drainable of this.participants.drainables) this.#drain(drainable)
+    this.sections.watch()
+    Deferred.doneUnsafe(this.stopping, Effect.void)
   }
 
   #drain(drainable: Drainable): void {

@@ -73,6 +73,7 @@ export const components = (events: ReadonlyArray<Event>, end: number): ReadonlyA
       }
       case "ComponentStartFailed": {
         const failed = row(event)
+        failed.name = event.name
         failed.starting = between(failed.startedAt, event.at)
         failed.end = event.interrupted ? "start interrupted" : "start failed"
         failed.failure = event.message

@@ -80,6 +80,7 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
     statusUnsafe,
     requestStop: (reason) => Effect.sync(() => pipeline.requestStop(reason)),
     stopped: Deferred.await(pipeline.stopped),
+    running: Deferred.await(states.running),
     lameDuck: Deferred.await(states.lameDuck),
     stopping: Deferred.await(states.stopping),
     remaining: Effect.sync(() => {

@@ -1,0 +1,70 @@
+/** Each example says what its head comment promises. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, it } from "@effect/vitest"
+
+const folder = join(import.meta.dirname, "..")
+
+interface Expected {
+  readonly code: number
+  /** In this order. */
+  readonly says: ReadonlyArray<RegExp>
+  /** It runs until it is asked to stop, once this was said. */
+  readonly stopAfter?: string
+}
+
+const examples: Readonly<Record<string, Expected>> = {
+  "01-first-app.ts": { code: 0, stopAfter: "open for business", says: [/closed/, /first-app stopped clean/] },
+  "02-any-layer.ts": {
+    code: 0,
+    says: [/any-layer stopped clean in 1[5-9]\d ms/, /(Cache|Mailer) +\d+ ms +1\d\d ms/, /Db +1\d\d ms/]
+  },
+  "03-components.ts": { code: 70, says: [/telemetry did not stop/, /socket closed/, /telemetry .* abandoned/] },
+  "04-drain-gate.ts": { code: 0, says: [/message 2 stays in the queue/, /message 1 handled/, /stopped clean/] },
+  "05-critical-section.ts": { code: 0, says: [/writing the layout/, /stopping: finished/, /writing its index/] },
+  "06-hooks.ts": { code: 0, says: [/1\. deregistered/, /2\. last batch/, /3\. released/, /4\. nothing is left/] },
+  "07-budgets.ts": { code: 70, says: [/budgets stopped, degraded,/, /Draining 3\d\d ms/, /unfinished: 1 download/] },
+  "08-lazy-import.ts": { code: 0, says: [/imported and started/, /lazy-import stopped clean/] },
+  "09-http.ts": { code: 0, stopAfter: "Starting -> Running", says: [/shop stopped clean/] },
+  "10-virtual-time.ts": { code: 0, says: [/virtual-time stopped clean in 1\.5 s of 25 s/] }
+}
+
+const run = async (example: string, stopAfter: string | undefined) => {
+  const child = spawn(process.execPath, [join(folder, example)], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, NO_COLOR: "1" }
+  })
+  let output = ""
+  let stopped = false
+  const hear = (data: Buffer): void => {
+    output += data.toString()
+    if (stopAfter === undefined || stopped || !output.includes(stopAfter)) return
+    stopped = true
+    child.kill("SIGTERM")
+  }
+  child.stdout.on("data", hear)
+  child.stderr.on("data", hear)
+  await once(child, "close")
+  return { output, code: child.exitCode }
+}
+
+describe("the examples", () => {
+  it("are all tested", () => {
+    expect(readdirSync(folder).filter((file) => /^\d\d-.*\.ts$/.test(file))).toEqual(Object.keys(examples))
+  })
+
+  for (const [example, { code, says, stopAfter }] of Object.entries(examples)) {
+    it(`${example} does what it says`, async () => {
+      const ended = await run(example, stopAfter)
+      let position = 0
+      for (const line of says) {
+        const found = ended.output.slice(position).search(line)
+        expect(found, `${line} not found in order in:\n${ended.output}`).toBeGreaterThan(-1)
+        position += found
+      }
+      expect(ended.code).toBe(code)
+    })
+  }
+})
