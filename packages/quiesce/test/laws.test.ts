@@ -1,5 +1,6 @@
 /** The laws of the lifecycle, each a test of that name. Law 14, `reload-atomic`, comes with reload. */
 import { describe, expect, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -82,6 +83,44 @@ describe("the laws", () => {
       })
   )
 
+  it.effect("reverse-order: also where only the services, or only the composition, say what depends on what", () =>
+    Effect.gen(function* () {
+      class Config extends Context.Service<Config, { readonly of: string }>()("test/Config") {}
+      class Client extends Context.Service<Client, { readonly config: string }>()("test/Client") {}
+      const log: Array<string> = []
+      const resource = <A>(name: string, value: A, stop: number) =>
+        Effect.acquireRelease(Effect.succeed(value), () =>
+          Effect.andThen(
+            sleep(stop),
+            Effect.sync(() => log.push(name))
+          )
+        )
+      const configOf = (of: string) => Layer.effect(Config, resource(`config ${of}`, { of }, 10))
+      // One client, shared by two compositions: built with the config of the first, held the longest by the second.
+      const client = Layer.effect(
+        Client,
+        Effect.flatMap(Config, ({ of }) => resource("client", { config: of }, 10))
+      )
+      const first = client.pipe(Layer.provide(configOf("first")))
+      const second = Layer.effectDiscard(Effect.andThen(Client, resource("second", undefined, 500))).pipe(
+        Layer.provide(client),
+        Layer.provide(Layer.effectDiscard(sleep(50)).pipe(Layer.provideMerge(configOf("second"))))
+      )
+      const silent = Layer.effectDiscard(resource("user", undefined, 300)).pipe(
+        Layer.provide(Layer.effectDiscard(resource("used", undefined, 10)))
+      )
+      const { events } = yield* lifeOf(Layer.mergeAll(first, second, silent))
+      expect(orderViolations(events)).toEqual([])
+      expect(log.filter((name) => name !== "config second")).toEqual([
+        "user",
+        "used",
+        "second",
+        "client",
+        "config first"
+      ])
+    })
+  )
+
   it.effect(
     "no-late-acceptance: nothing is accepted after the gate closes, and everything accepted is finished or named",
     () =>
@@ -156,8 +195,19 @@ describe("the laws", () => {
         for (const layer of modes) {
           for (const runFor of [0, 30, 1000]) {
             for (const gracePeriod of [1000, 5000]) {
-              const { report } = yield* lifeOf(layer, { runFor, gracePeriod })
+              const last: Array<string> = []
+              const farewell = Layer.effectDiscard(
+                Effect.flatMap(Lifecycle, ({ onStopped }) =>
+                  onStopped(
+                    "farewell",
+                    Effect.sync(() => last.push("said"))
+                  )
+                )
+              )
+              const { report } = yield* lifeOf(merge(farewell, layer), { runFor, gracePeriod })
               expect(report.duration).toBeLessThanOrEqual(gracePeriod)
+              // The reserve is kept: whatever hung before, the end gets its turn.
+              expect(last).toEqual(["said"])
             }
           }
         }
@@ -239,18 +289,31 @@ describe("the laws", () => {
             })
           )
         )
+        const cooldown = 250
         for (const escalation of [
           ["Graceful", "Exit"],
           ["Graceful", "Interrupt", "Exit"]
         ] as const) {
-          for (const gaps of [[], [300], [1], [300, 300], [260, 900, 300, 400], [0, 0, 0, 0], [3100, 260]]) {
+          for (const gaps of [[], [300], [1], [300, 300], [260, 300], [0, 0, 0, 0], [1700, 260]]) {
             const { events, report } = yield* lifeOf(slow, { escalation, signals: gaps, lameDuck: "500 millis" })
             const positions = states(events).map((state) => order.indexOf(state))
             expect(positions).toEqual(positions.toSorted((a, b) => a - b))
             expect(new Set(positions).size).toBe(positions.length)
-            const rungs = only(events, "Escalated").map((event) => event.rung)
-            expect(rungs.slice(0, -1)).not.toContain("Exit")
-            if (rungs.at(-1) === "Exit") expect([report.outcome._tag, report.exitCode]).toEqual(["Forced", 143])
+            let since = 0
+            const counted = gaps.filter((gap) => {
+              since += gap
+              const counts = since >= cooldown
+              if (counts) since = 0
+              return counts
+            }).length
+            // The work takes three seconds, so that every signal of these finds the application stopping.
+            const expected = escalation.slice(1, counted + 1)
+            expect(only(events, "Escalated").map((event) => event.rung)).toEqual(expected)
+            const forced = expected.includes("Exit")
+            const interrupted = expected.includes("Interrupt")
+            expect([report.outcome._tag, report.exitCode]).toEqual(
+              forced ? ["Forced", 143] : interrupted ? ["Degraded", 70] : ["Clean", 0]
+            )
           }
         }
       })
@@ -273,12 +336,14 @@ describe("the laws", () => {
           Effect.gen(function* () {
             yield* Effect.forkScoped(Effect.andThen(sleep(900), section("within", 1200, 1000)))
             yield* Effect.forkScoped(Effect.andThen(sleep(900), section("beyond", 9000, 1000)))
+            yield* Effect.forkScoped(Effect.andThen(sleep(900), section("longer than the budget", 9000, 60_000)))
           })
         )
-        const { report } = yield* lifeOf(device, { drain: "500 millis" })
-        expect(log).toEqual(["within whole", "beyond torn"])
+        const { report } = yield* lifeOf(device, { drain: "500 millis", interrupt: "2 seconds" })
+        expect(log).toEqual(["within whole", "beyond torn", "longer than the budget torn"])
         expect(report.criticalSections.toSorted((a, b) => a.name.localeCompare(b.name))).toEqual([
           { name: "beyond", waited: 1000, exceeded: true },
+          { name: "longer than the budget", waited: 2000, exceeded: true },
           { name: "within", waited: 600, exceeded: false }
         ])
       })
@@ -286,21 +351,26 @@ describe("the laws", () => {
 
   it.effect("exit-code: the exit code is the function of the outcome and the reason, nothing else", () =>
     Effect.gen(function* () {
-      const reasons: ReadonlyArray<StopReason> = [
-        { _tag: "Requested", by: "test" },
-        { _tag: "Finished" },
-        { _tag: "ComponentFailed", component: "db", message: "gone", code: 78 },
-        { _tag: "Crash", kind: "uncaughtException", message: "boom" }
+      // What each reason says after a clean, a degraded and a late stop.
+      const reasons: ReadonlyArray<readonly [StopReason, number, number, number]> = [
+        [{ _tag: "Requested", by: "test" }, 0, 70, 124],
+        [{ _tag: "Finished" }, 0, 70, 124],
+        [{ _tag: "ComponentFailed", component: "db", message: "gone", code: 78 }, 78, 78, 124],
+        [{ _tag: "Crash", kind: "uncaughtException", message: "boom" }, 1, 1, 124]
       ]
-      for (const reason of reasons) {
-        for (const fault of [undefined, hang, Effect.die(new Error("boom"))]) {
-          for (const gracePeriod of [1000, 20_000]) {
-            const app = yield* App.start(program([], fault === undefined ? {} : { db: fault }), { gracePeriod })
-            yield* TestClock.adjust("1 second")
-            yield* app.lifecycle.requestStop(reason)
-            const report = yield* runToEnd(app)
-            expect(report.exitCode).toBe(Outcome.exitCode(report.outcome, reason))
-          }
+      for (const [reason, clean, degraded, late] of reasons) {
+        for (const [fault, gracePeriod, tag, code] of [
+          [sleep(10), 20_000, "Clean", clean],
+          [hang, 20_000, "Degraded", degraded],
+          [Effect.die(new Error("boom")), 20_000, "Degraded", degraded],
+          [hang, 900, "TimedOut", late]
+        ] as const) {
+          const app = yield* App.start(program([], { db: fault }), { gracePeriod })
+          yield* TestClock.adjust("1 second")
+          yield* app.lifecycle.requestStop(reason)
+          const report = yield* runToEnd(app)
+          expect([report.outcome._tag, report.exitCode]).toEqual([tag, code])
+          expect(report.exitCode).toBe(Outcome.exitCode(report.outcome, reason))
         }
       }
       const replaced = yield* lifeOf(program([]), { exitCode: () => 42 })
@@ -319,6 +389,7 @@ describe("the laws", () => {
         Effect.gen(function* () {
           const lifecycle = yield* Lifecycle
           yield* lifecycle.onStopping("farewell", Effect.fail("nobody listens"))
+          yield* lifecycle.awaitBeforeStop("never comes", Effect.never)
         })
       )
       const program = merge(
@@ -333,6 +404,7 @@ describe("the laws", () => {
         lines.filter((line) => words.every((word) => line.includes(word))).length
       expect(about("a background fiber of", "worker exploded")).toBe(1)
       expect(about("farewell", "nobody listens")).toBe(1)
+      expect(about("never comes")).toBe(1)
       expect(about("hanging", "left behind")).toBe(1)
       expect(about("dying", "cannot close")).toBe(1)
       expect([report.reason._tag, report.outcome._tag, report.exitCode]).toEqual(["ComponentFailed", "Degraded", 1])
