@@ -132,6 +132,12 @@ describe("a process run by NodeApp", () => {
     expect(readFileSync(file, "utf8")).toMatch(/x\nthe last line\n[^]*fixture stopped clean/)
   })
 
+  it("loses no line to a reader that is slow to begin", async () => {
+    const slowly = `node() { "${process.execPath}" main.ts 2>/dev/null; }; node | (sleep 0.5; tail -n 1)`
+    const { stdout } = await new Child("bash", ["-c", slowly], { env: { MODE: "flood,finish" } }).ended()
+    expect(stdout).toMatch(/Flushing -> Stopped/)
+  })
+
   it("leaves in time when nobody reads its output", async () => {
     const child = new Child(process.execPath, ["main.ts"], {
       env: { MODE: "flood,finish", GRACE: "3000" },

@@ -4,11 +4,8 @@
  */
 import { writeSync } from "node:fs"
 
-/** A second signal must be out within 50 ms; a reader that is alive needs far less. */
-const flushLimitMillis = 40
-
 export class Output {
-  readonly isTerminal = Boolean(process.stderr.isTTY)
+  readonly isTerminal: boolean = process.stderr.isTTY
   readonly color = this.isTerminal && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb"
   #exiting = false
 
@@ -33,9 +30,9 @@ export class Output {
 
   /**
    * Leaves the process. Streams to files and terminals are written at once; a pipe can have something pending, which is
-   * waited for, but not for long.
+   * waited for so many milliseconds.
    */
-  exit(code: number): void {
+  exit(code: number, flushMillis: number): void {
     if (this.#exiting) return
     this.#exiting = true
     process.exitCode = code
@@ -47,7 +44,7 @@ export class Output {
       if (open === 0) process.exit(code)
     }
     for (const stream of pending) stream.write("", flushed)
-    setTimeout(() => process.exit(code), flushLimitMillis)
+    setTimeout(() => process.exit(code), flushMillis)
   }
 
   #write(text: string): void {

@@ -44,7 +44,7 @@ export const launch = <A, E>(
           : Report.render(report, { width: output.width, color: output.color })
       )
     }
-    output.exit(report.exitCode)
+    output.exit(report.exitCode, flushMillis(report))
   }
 
   const started = Effect.runSync(
@@ -68,6 +68,12 @@ export const launch = <A, E>(
     process.on(statusSignal, () => output.error(statusText(options.name ?? "app", started.lifecycle.statusUnsafe())))
   }
   signals.deliver(started.signalUnsafe)
+}
+
+/** For a slow reader there is what remains of the grace period; who forces an exit wants it within 50 ms. */
+const flushMillis = (report: Report.Report): number => {
+  const isCutShort = report.outcome._tag === "Forced" || report.outcome._tag === "TimedOut"
+  return isCutShort ? 40 : Math.min(Math.max(report.gracePeriod - report.duration, 40), 2000)
 }
 
 const isWanted = (when: "always" | "problems" | "never", report: Report.Report): boolean =>

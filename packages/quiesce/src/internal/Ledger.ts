@@ -26,6 +26,7 @@ import { ComponentNode, type Hold } from "./ComponentNode.ts"
 import type { Kernel } from "./Kernel.ts"
 import * as Names from "./names.ts"
 import { lookup } from "./policy.ts"
+import { Providers } from "./Providers.ts"
 import { hasAcquired, watchScope } from "./watchScope.ts"
 
 export class Ledger {
@@ -33,8 +34,7 @@ export class Ledger {
   readonly #kernel: Kernel
   readonly #byLayer = new Map<Layer.Any, ComponentNode>()
   readonly #layers = new Map<ComponentNode, Layer.Any>()
-  /** Which component made a service: by key, then by the very instance. */
-  readonly #providers = new Map<string, Map<unknown, ComponentNode>>()
+  readonly #providers = new Providers()
   readonly #unsettled = new Set<ComponentNode>()
   readonly #taken = new Map<string, number>()
   #nextId = 0
@@ -65,7 +65,7 @@ export class Ledger {
 
   start(layer: Layer.Any, owner: ComponentNode, context: Context.Context<never>): ComponentNode {
     this.announce()
-    const node = this.#make(owner, layer, this.#owners(context))
+    const node = this.#make(owner, layer, this.#providers.inSight(context))
     node.holds.push(...node.builtWith.map((dependency) => this.hold(dependency)))
     const named = node.named ?? owner.named
     if (named !== undefined) {
@@ -120,7 +120,7 @@ export class Ledger {
       const named = node.named ?? node.parent?.named
       if (named !== undefined) this.#christen(node, named.name)
       else node.name = Names.unique(this.#taken, Names.fromServices(services) ?? node.name)
-      this.#own(node, exit.value)
+      this.#providers.own(node, exit.value)
       this.#kernel.emit({ _tag: "ComponentStarted", ...this.#event(node), services })
     }
     if (node.named !== undefined) this.#nameHeads(node, node.named.name)
@@ -138,32 +138,6 @@ export class Ledger {
   #christen(node: ComponentNode, name: string): void {
     node.christened = true
     node.name = Names.unique(this.#taken, name)
-  }
-
-  /** The components whose services are in this context, without those reachable through another of them. */
-  #owners(context: Context.Context<never>): ReadonlyArray<ComponentNode> {
-    const owners = new Set<ComponentNode>()
-    for (const [key, service] of context.mapUnsafe) {
-      const owner = this.#providers.get(key)?.get(service)
-      if (owner !== undefined && owner.state === "Running") owners.add(owner)
-    }
-    const all = Array.from(owners)
-    return all.filter((owner) => !all.some((other) => other !== owner && other.closure.has(owner)))
-  }
-
-  #own(node: ComponentNode, context: Context.Context<never>): void {
-    for (const [key, service] of context.mapUnsafe) {
-      const instances = this.#providers.get(key) ?? new Map<unknown, ComponentNode>()
-      this.#providers.set(key, instances)
-      if (!instances.has(service)) instances.set(service, node)
-    }
-  }
-
-  #disown(node: ComponentNode): void {
-    for (const [key, instances] of this.#providers) {
-      for (const [service, owner] of instances) if (owner === node) instances.delete(service)
-      if (instances.size === 0) this.#providers.delete(key)
-    }
   }
 
   #backgroundEnded(node: ComponentNode, exit: Exit.Exit<unknown, unknown>): void {
@@ -295,7 +269,7 @@ export class Ledger {
     const layer = this.#layers.get(node)
     if (layer !== undefined && this.#byLayer.get(layer) === node) this.#byLayer.delete(layer)
     this.#layers.delete(node)
-    this.#disown(node)
+    this.#providers.disown(node)
     // An abandoned composition still owes the release of its parts, in reverse order.
     if (node.isComposition)
       this.#kernel.fork(this.#letGoInOrder(node.parts.map((part) => part.hold).toReversed(), exit))

@@ -3,9 +3,10 @@
  * the course of things at info; what is only interesting when looked for at debug.
  */
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as LogLevel from "effect/LogLevel"
+import * as LogLevel from "effect/LogLevel"
+import * as References from "effect/References"
 import { Event } from "../Event.ts"
 import * as StopReason from "../StopReason.ts"
 import { formatCounts, formatMillis } from "./format.ts"
@@ -75,6 +76,8 @@ export const logEvent = (
   const entry = line(event)
   if (entry === undefined) return
   const [level, message] = entry
+  // Most of a life is at debug: what nobody will see need not cost a fiber.
+  if (LogLevel.isLessThan(level, Context.get(context, References.MinimumLogLevel))) return
   const log = Effect.logWithLevel(level)
   Effect.runSyncWith(context)(
     cause === undefined || Cause.hasInterruptsOnly(cause) ? log(message) : log(message, cause)

@@ -49,7 +49,7 @@ export const render = (report: Report, { color, width }: TextOptions): string =>
     ...list(paint(yellow, "still holding the process"), report.lingering, width),
     ...report.advice.flatMap((advice) => wrap("  advice: ", advice.split(" "), " ", width))
   ]
-  return lines.join("\n")
+  return lines.flatMap((line) => fold(line, width)).join("\n")
 }
 
 const headline = (report: Report, paint: Paint, width: number): ReadonlyArray<string> => {
@@ -77,18 +77,21 @@ const componentTable = (report: Report, paint: Paint, width: number): ReadonlyAr
   if (notable.length === 0) return summary
   const ordered = notable.toSorted((a, b) => a.waiting - b.waiting)
   const total = Math.max(...notable.map((component) => component.waiting + component.working), 1)
-  const nameWidth = Math.min(Math.max(...notable.map((component) => component.name.length), 9), Math.max(width - 26, 9))
-  const barWidth = Math.min(width - nameWidth - 28, widestBar)
+  const endOf = (component: Report["components"][number]): string =>
+    component.end === "stopped" ? "" : ` ${component.end === "running" ? "not released" : component.end}`
+  const endWidth = Math.max(...notable.map((component) => endOf(component).length))
+  const nameWidth = Math.min(
+    Math.max(...notable.map((component) => component.name.length), 9),
+    Math.max(width - 23 - endWidth, 9)
+  )
+  const barWidth = Math.min(width - nameWidth - endWidth - 25, widestBar)
   const header = `  ${"component".padEnd(nameWidth)}  ${"waiting".padStart(9)} ${"working".padStart(9)}`
   return [
     paint(dim, header),
     ...ordered.map((component) => {
       const numbers = `${formatMillis(component.waiting).padStart(9)} ${formatMillis(component.working).padStart(9)}`
       const row = `  ${truncate(component.name, nameWidth).padEnd(nameWidth)}  ${numbers}`
-      const end =
-        component.end === "stopped"
-          ? ""
-          : ` ${paint(red, component.end === "running" ? "not released" : component.end)}`
+      const end = component.end === "stopped" ? "" : paint(red, endOf(component))
       return `${row}${barWidth >= 8 ? `  ${bar(component.waiting, component.working, total, barWidth)}` : ""}${end}`.trimEnd()
     }),
     ...summary
@@ -107,7 +110,7 @@ const chain = (report: Report, width: number): ReadonlyArray<string> => {
     ? []
     : wrap(
         "  critical chain: ",
-        links.map((link) => `${link.name} ${formatMillis(link.working)}`),
+        links.map((link) => `${truncate(link.name, Math.max(width - 28, 9))} ${formatMillis(link.working)}`),
         " > ",
         width
       )
@@ -122,7 +125,7 @@ const sectionText = (section: Report["criticalSections"][number]): string =>
 const list = (title: string, items: ReadonlyArray<string>, width: number): ReadonlyArray<string> =>
   items.length === 0 ? [] : wrap(`  ${title}: `, items, ", ", width)
 
-/** Breaks between items, never inside one. */
+/** Breaks between items where that is possible; an item that is too long for a line is folded later. */
 const wrap = (
   prefix: string,
   items: ReadonlyArray<string>,
@@ -134,13 +137,28 @@ const wrap = (
   let empty = true
   for (const item of items) {
     const next = empty ? `${line}${item}` : `${line}${separator}${item}`
-    if (!empty && plainLength(next) > width) {
+    if (!empty && plainLength(`${next}${separator}`.trimEnd()) > width) {
       lines.push(`${line}${separator}`.trimEnd())
       line = `    ${item}`
     } else line = next
     empty = false
   }
   return empty ? lines : [...lines, line]
+}
+
+/** Breaks a line that is too long between words, never between a number and its unit; what follows is indented. */
+const fold = (text: string, width: number): ReadonlyArray<string> => {
+  if (plainLength(text) <= width) return [text]
+  const indent = text.slice(0, text.length - text.trimStart().length)
+  const lines: Array<string> = []
+  let line = indent
+  for (const word of text.trimStart().split(/ (?!(?:ms|s|min)\b)/)) {
+    const next = line.trim() === "" ? `${line}${word}` : `${line} ${word}`
+    const breaks = plainLength(next) > width && line.trim() !== ""
+    if (breaks) lines.push(line.trimEnd())
+    line = breaks ? `${indent}    ${word}` : next
+  }
+  return [...lines, line]
 }
 
 const truncate = (text: string, width: number): string => (text.length <= width ? text : `${text.slice(0, width - 1)}…`)
