@@ -6,6 +6,8 @@
 const expected = new Set([
   "TTYWrap",
   "PipeWrap",
+  "SimpleWriteWrap",
+  "WriteWrap",
   "FSReqCallback",
   "FSReqPromise",
   "Immediate",
