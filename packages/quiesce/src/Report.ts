@@ -102,14 +102,25 @@ const only = <Tag extends Event["_tag"]>(events: ReadonlyArray<Event>, tag: Tag)
 export const outcomeOf = (events: ReadonlyArray<Event>): Outcome => {
   if (events.some((event) => event._tag === "ComponentAbandoned" && event.limit === "gracePeriod"))
     return { _tag: "TimedOut" }
-  return events.some(isLoss) ? { _tag: "Degraded" } : { _tag: "Clean" }
+  return sinceRequest(events).some(isLoss) || events.some(isLeak) ? { _tag: "Degraded" } : { _tag: "Clean" }
 }
+
+const sinceRequest = (events: ReadonlyArray<Event>): ReadonlyArray<Event> =>
+  events.slice(
+    Math.max(
+      events.findIndex((event) => event._tag === "StopRequested"),
+      0
+    )
+  )
+
+/** What makes a life less than clean whenever it happens: something was not released as it should have been. */
+const isLeak = (event: Event): boolean =>
+  event._tag === "ComponentAbandoned" || (event._tag === "ComponentStopped" && event.failure !== undefined)
 
 /** What makes a stop less than clean. */
 const isLoss = (event: Event): boolean =>
-  event._tag === "ComponentAbandoned" ||
   event._tag === "Straggler" ||
-  (event._tag === "ComponentStopped" && event.failure !== undefined) ||
+  event._tag === "Crashed" ||
   (event._tag === "Awaited" && event.result !== "done") ||
   (event._tag === "CriticalSectionWaited" && event.exceeded)
 
@@ -160,7 +171,7 @@ export const fromEvents = (events: ReadonlyArray<Event>): Report => {
       .map(({ kind, name, waited, result }) => ({ kind, name, waited, result }))
       .toSorted((a, b) => b.waited - a.waited),
     stragglers: only(events, "Straggler").map(({ kind, count }) => ({ kind, count })),
-    criticalSections: only(events, "CriticalSectionWaited").map(({ name, waited, exceeded }) => ({
+    criticalSections: only(sinceRequest(events), "CriticalSectionWaited").map(({ name, waited, exceeded }) => ({
       name,
       waited,
       exceeded

@@ -85,23 +85,26 @@ export class StopStates {
   }
 
   readonly #lameDucking: Effect.Effect<void> = Effect.suspend(() => {
+    const limit = this.#limitTo(this.#budgets.lameDuck)
     Deferred.doneUnsafe(this.lameDuck, Effect.void)
     for (const drainable of this.participants.drainables) this.#announce(drainable)
     // An application that never was ready has nobody to tell.
-    return Deferred.isDoneUnsafe(this.running) ? this.#until(this.#budgets.lameDuck, Effect.never) : Effect.void
+    return Deferred.isDoneUnsafe(this.running) ? limit.expired : Effect.void
   })
 
   readonly #draining: Effect.Effect<void> = Effect.suspend(() => {
+    const limit = this.#limitTo(this.#budgets.drain)
     const { participants, waits } = this
     const counts = participants.inFlight
     if (Object.keys(counts).length > 0) this.#kernel.emit({ _tag: "InFlight", at: this.#kernel.now(), counts })
     this.#closeGates()
     for (const hook of participants.onStopping) waits.add("onStopping", hook.name, hook.effect)
     for (const hook of participants.awaitBeforeStop) waits.add("awaitBeforeStop", hook.name, hook.effect)
-    return this.#until(this.#budgets.drain, this.#atRest)
+    return Effect.raceFirst(this.#atRest, limit.expired)
   })
 
   readonly #interrupting: Effect.Effect<void> = Effect.suspend(() => {
+    const limit = this.#limitTo(this.#budgets.interrupt)
     const { build, participants, sections, waits } = this
     // An escalation can come here without having drained: then the gates close now, and who wants to know hears of it.
     const skipped = !Deferred.isDoneUnsafe(this.stopping)
@@ -120,15 +123,16 @@ export class StopStates {
       waits.giveUp()
       for (const section of sections.open) sections.giveUp(section)
     })
-    return Effect.andThen(this.#until(this.#budgets.interrupt, this.#atRest), giveUp)
+    return Effect.andThen(Effect.raceFirst(this.#atRest, limit.expired), giveUp)
   })
 
   readonly #flushing: Effect.Effect<void> = Effect.suspend(() => {
     const { participants, waits } = this
-    for (const hook of participants.onStopped) waits.add("onStopped", hook.name, hook.effect)
     // A tenth is left for the end itself, so that a slow hook is abandoned and not mistaken for the deadline.
-    const most = Math.max(this.#kernel.remaining(), 0) * 0.9
-    return this.#until(Schedule.duration(most), waits.empty, this.#kernel.remaining).pipe(
+    const left = Math.max(this.#kernel.remaining(), 0)
+    const limit = this.#limitTo(Schedule.duration(left * 0.9), () => this.#kernel.remaining() - left * 0.1)
+    for (const hook of participants.onStopped) waits.add("onStopped", hook.name, hook.effect)
+    return Effect.raceFirst(waits.empty, limit.expired).pipe(
       Effect.andThen(Effect.sync(() => waits.giveUp())),
       // A turn of its own: inside a timer's callback that timer would look as if it still held the process.
       Effect.andThen(Effect.yieldNow)
@@ -142,14 +146,11 @@ export class StopStates {
     return this.waits.names.length === 0 ? Effect.void : Effect.andThen(this.waits.empty, this.#atRest)
   })
 
-  /** Waits for `done`, at most until the budget ends or nothing is left of the grace period. */
-  #until(
-    budget: Schedule.Schedule<unknown>,
-    done: Effect.Effect<void>,
-    cap = this.#kernel.releaseRemaining
-  ): Effect.Effect<void> {
-    this.#limit = new Limit(budget, cap)
-    return Effect.raceFirst(done, this.#limit.expired)
+  /** The limit of the state that begins: its budget, or what is left of the grace period. Hooks may extend it at once. */
+  #limitTo(budget: Schedule.Schedule<unknown>, cap = this.#kernel.releaseRemaining): Limit {
+    const limit = new Limit(budget, cap)
+    this.#limit = limit
+    return limit
   }
 
   #announce(drainable: Drainable): void {

@@ -2,7 +2,7 @@
  * Where the time of a stop went: pure functions of the event log.
  */
 import type { Event } from "../Event.ts"
-import { type AppState, isStopping } from "../Phase.ts"
+import { type AppState, isStopping, isTerminal } from "../Phase.ts"
 
 /** Differences of microsecond times, without the noise of floating point. */
 export const between = (from: number, to: number): number => Math.round((to - from) * 1000) / 1000
@@ -110,11 +110,14 @@ export const stateTimes = (
   events: ReadonlyArray<Event>,
   end: number
 ): ReadonlyArray<{ readonly state: AppState; readonly duration: number }> => {
-  const changes = events.filter((event) => event._tag === "StateChanged").filter((event) => isStopping(event.to))
-  return changes.flatMap((change, index) => {
-    const duration = between(change.at, changes[index + 1]?.at ?? end)
-    // The last state is no time of its own: it is where the stop has arrived.
-    return change.to === "Stopped" || change.to === "Exit" ? [] : [{ state: change.to, duration }]
+  const requested = events.find((event) => event._tag === "StopRequested")?.at
+  // Where the stop has arrived is no state with a time of its own: what remains to be done there is the last one's.
+  const changes = events
+    .filter((event) => event._tag === "StateChanged")
+    .filter((event) => isStopping(event.to) && !isTerminal(event.to))
+  return changes.map((change, index) => {
+    const from = index === 0 ? (requested ?? change.at) : change.at
+    return { state: change.to, duration: between(from, changes[index + 1]?.at ?? end) }
   })
 }
 

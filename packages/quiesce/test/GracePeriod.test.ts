@@ -1,0 +1,173 @@
+/** Budgets: durations and schedules, what is kept back, and what a stop really takes. */
+import { describe, expect, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as TestClock from "effect/testing/TestClock"
+import * as App from "quiesce/App"
+import * as GracePeriod from "quiesce/GracePeriod"
+import { Lifecycle } from "quiesce/Lifecycle"
+import { type AnyLayer, lifeOf, only, runToEnd } from "./support/scripted.ts"
+
+/** A layer whose drain never ends by itself: the drain budget is all that ends it. */
+const waitsForEver: AnyLayer = Layer.effectDiscard(
+  Effect.flatMap(Lifecycle, (lifecycle) => lifecycle.awaitBeforeStop("for ever", Effect.never))
+)
+
+const hangs: AnyLayer = Layer.effectDiscard(Effect.addFinalizer(() => Effect.never))
+
+const timeIn = (state: string, layer: AnyLayer, options: App.Options) =>
+  Effect.map(lifeOf(layer, options), ({ report }) => report.states.find((row) => row.state === state)?.duration)
+
+describe("the budgets", () => {
+  it.effect("have defaults that fit in what Kubernetes gives", () =>
+    Effect.gen(function* () {
+      const { reserve, stopTimeout, total } = yield* GracePeriod.make()
+      expect({ reserve, stopTimeout, total }).toEqual({ total: 25_000, reserve: 2500, stopTimeout: 5000 })
+    })
+  )
+
+  it.effect("keep back a tenth, at most three seconds, and never more than there is", () =>
+    Effect.gen(function* () {
+      const reserves = yield* Effect.forEach(
+        [
+          { gracePeriod: "10 seconds" },
+          { gracePeriod: "5 minutes" },
+          { gracePeriod: "10 seconds", reserve: "4 seconds" },
+          { gracePeriod: "1 second", reserve: "1 minute" },
+          { gracePeriod: 0 }
+        ] satisfies ReadonlyArray<GracePeriod.Options>,
+        (options) => Effect.map(GracePeriod.make(options), (_) => _.reserve)
+      )
+      expect(reserves).toEqual([1000, 3000, 4000, 1000, 0])
+    })
+  )
+
+  it.effect("know the total of a schedule without waiting for it", () =>
+    Effect.gen(function* () {
+      const schedules: Readonly<Record<string, GracePeriod.Budget>> = {
+        duration: "90 seconds",
+        "five times a second": Schedule.spaced("1 second").pipe(Schedule.upTo({ times: 5 })),
+        "1 + 2 + 4 + 8": Schedule.exponential("1 second").pipe(Schedule.upTo({ times: 4 })),
+        "one, then three times two": Schedule.concat(
+          Schedule.duration("1 second"),
+          Schedule.spaced("2 seconds").pipe(Schedule.upTo({ times: 3 }))
+        ),
+        "the longer of two": Schedule.max([Schedule.duration("3 seconds"), Schedule.duration("7 seconds")]),
+        "never ends": Schedule.spaced("1 minute")
+      }
+      const totals: Record<string, number> = {}
+      for (const [name, gracePeriod] of Object.entries(schedules))
+        totals[name] = (yield* GracePeriod.make({ gracePeriod })).total
+      expect(totals).toEqual({
+        duration: 90_000,
+        "five times a second": 5000,
+        "1 + 2 + 4 + 8": 15_000,
+        "one, then three times two": 7000,
+        "the longer of two": 7000,
+        "never ends": Duration.toMillis("1 day")
+      })
+    })
+  )
+})
+
+describe("a stop", () => {
+  it.effect("drains for as long as the drain budget says, as a duration or as a schedule", () =>
+    Effect.gen(function* () {
+      expect(yield* timeIn("Draining", waitsForEver, {})).toBe(10_000)
+      expect(yield* timeIn("Draining", waitsForEver, { drain: "3 seconds" })).toBe(3000)
+      const polled = Schedule.spaced("250 millis").pipe(Schedule.upTo({ times: 6 }))
+      expect(yield* timeIn("Draining", waitsForEver, { drain: polled })).toBe(1500)
+    })
+  )
+
+  it.effect("ends the drain as soon as a schedule that polls says so", () =>
+    Effect.gen(function* () {
+      let left = 4
+      const untilEmpty = Schedule.spaced("100 millis").pipe(Schedule.while(() => Effect.sync(() => left-- > 0)))
+      expect(yield* timeIn("Draining", waitsForEver, { drain: untilEmpty })).toBe(400)
+    })
+  )
+
+  it.effect("waits in lame duck, by default not at all, and never when it was not ready", () =>
+    Effect.gen(function* () {
+      expect(yield* timeIn("LameDuck", Layer.empty, {})).toBe(0)
+      expect(yield* timeIn("LameDuck", Layer.empty, { lameDuck: "4 seconds" })).toBe(4000)
+      const slowStart = Layer.effectDiscard(Effect.sleep("1 minute"))
+      expect(yield* timeIn("LameDuck", slowStart, { lameDuck: "4 seconds" })).toBe(0)
+    })
+  )
+
+  it.effect("never takes longer than the grace period, whatever the phases' own budgets say", () =>
+    Effect.gen(function* () {
+      const { report } = yield* lifeOf(Layer.mergeAll(waitsForEver, hangs), {
+        gracePeriod: "4 seconds",
+        lameDuck: "1 hour",
+        drain: "1 hour",
+        interrupt: "1 hour",
+        stopTimeout: "1 hour"
+      })
+      expect(report.duration).toBeLessThanOrEqual(4000)
+      expect([report.outcome, report.exitCode]).toEqual([{ _tag: "TimedOut" }, 124])
+    })
+  )
+
+  it.effect("keeps the reserve for the hooks after the release", () =>
+    Effect.gen(function* () {
+      const layer = Layer.effectDiscard(
+        Effect.gen(function* () {
+          const lifecycle = yield* Lifecycle
+          yield* lifecycle.onStopped("verify", Effect.sleep("500 millis"))
+          yield* Effect.addFinalizer(() => Effect.never)
+        })
+      )
+      const { report } = yield* lifeOf(layer, { gracePeriod: "10 seconds", reserve: "1 second", stopTimeout: "1 hour" })
+      expect(report.awaited).toEqual([{ kind: "onStopped", name: "verify", waited: 500, result: "done" }])
+      expect(report.states.map((row) => [row.state, row.duration])).toEqual([
+        ["LameDuck", 0],
+        ["Draining", 0],
+        ["Interrupting", 0],
+        ["Releasing", 9000],
+        ["Flushing", 500]
+      ])
+    })
+  )
+
+  it.effect("takes the total and the deadline of a grace period that is a schedule from the schedule", () =>
+    Effect.gen(function* () {
+      const steps = Schedule.exponential("1 second").pipe(Schedule.upTo({ times: 3 }))
+      const { report } = yield* lifeOf(hangs, { gracePeriod: steps, reserve: 0, stopTimeout: "1 hour" })
+      expect([report.gracePeriod, report.duration, report.outcome._tag]).toEqual([7000, 7000, "TimedOut"])
+    })
+  )
+
+  it.effect("after a crash is given the shorter of the two grace periods", () =>
+    Effect.gen(function* () {
+      const crash = { _tag: "Crash", kind: "uncaughtException", message: "x is not a function" } as const
+      const durations = yield* Effect.forEach(
+        [
+          {},
+          { crashGracePeriod: "1 second" },
+          { crashGracePeriod: "1 hour", gracePeriod: "6 seconds" }
+        ] satisfies ReadonlyArray<App.Options>,
+        (options) =>
+          Effect.gen(function* () {
+            const app = yield* App.start(hangs, { ...options, stopTimeout: "1 hour", reserve: 0 })
+            yield* TestClock.adjust("1 second")
+            app.requestStopUnsafe(crash)
+            return (yield* runToEnd(app)).duration
+          })
+      )
+      expect(durations).toEqual([5000, 1000, 6000])
+    })
+  )
+
+  it.effect("with no grace at all is forced out in the same moment", () =>
+    Effect.gen(function* () {
+      const { events, report } = yield* lifeOf(hangs, { gracePeriod: 0 })
+      expect([report.duration, report.outcome._tag, report.exitCode]).toEqual([0, "TimedOut", 124])
+      expect(only(events, "Ended").length).toBe(1)
+    })
+  )
+})

@@ -1,0 +1,456 @@
+/** What running code sees of its own application, and how it takes part in the stop. */
+import { describe, expect, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
+import * as App from "quiesce/App"
+import * as Component from "quiesce/Component"
+import { Lifecycle } from "quiesce/Lifecycle"
+import * as StopReason from "quiesce/StopReason"
+import { type AnyLayer, lifeOf, only, runToEnd } from "./support/scripted.ts"
+
+/** A component that does something with the lifecycle of its application. */
+const using = (
+  name: string,
+  use: (lifecycle: Lifecycle["Service"]) => Effect.Effect<unknown, never, Scope.Scope>
+): AnyLayer => Layer.effectDiscard(Effect.flatMap(Lifecycle, use)).pipe(Component.make(name))
+
+const waits = (report: {
+  readonly awaited: ReadonlyArray<{ readonly name: string; readonly waited: number; readonly result: string }>
+}) => report.awaited.map(({ name, result, waited }) => `${name} ${waited} ${result}`).toSorted()
+
+describe("hooks", () => {
+  it.effect("run when draining begins, all in parallel, with what was there when they were registered", () =>
+    Effect.gen(function* () {
+      class Greeting extends Context.Service<Greeting, string>()("test/Greeting") {}
+      const log: Array<string> = []
+      const layer = using("announcer", (lifecycle) =>
+        Effect.all([
+          lifecycle.onStopping(
+            "first",
+            Effect.andThen(
+              Effect.sleep("2 seconds"),
+              Effect.flatMap(Greeting, (greeting) => Effect.sync(() => void log.push(greeting)))
+            )
+          ),
+          lifecycle.onStopping(
+            "second",
+            Effect.andThen(
+              Effect.sleep("3 seconds"),
+              Effect.sync(() => void log.push(lifecycle.stateUnsafe()))
+            )
+          )
+        ]).pipe(Effect.provideService(Greeting, "bye"))
+      )
+      const { report } = yield* lifeOf(layer)
+      expect([log, report.duration, waits(report)]).toEqual([
+        ["bye", "Draining"],
+        3000,
+        ["first 2000 done", "second 3000 done"]
+      ])
+    })
+  )
+
+  it.effect("that fail are told once and degrade; those that do not end are named and left", () =>
+    Effect.gen(function* () {
+      const layer = using("c", (lifecycle) =>
+        Effect.all([
+          lifecycle.onStopping("fails", Effect.fail("no consul")),
+          lifecycle.onStopping("dies", Effect.die(new Error("boom"))),
+          lifecycle.awaitBeforeStop("hangs", Effect.never),
+          lifecycle.awaitBeforeStop("ignores interruption", Effect.uninterruptible(Effect.never))
+        ])
+      )
+      const { report } = yield* lifeOf(layer, { drain: "1 second" })
+      expect([report.duration, report.outcome._tag, waits(report), report.failures]).toEqual([
+        1000,
+        "Degraded",
+        ["dies 0 failed", "fails 0 failed", "hangs 1000 abandoned", "ignores interruption 1000 abandoned"],
+        ["fails (onStopping) failed: no consul", "dies (onStopping) failed: boom"]
+      ])
+    })
+  )
+
+  it.effect("are undone with the scope that registered them", () =>
+    Effect.gen(function* () {
+      const layer = using("c", (lifecycle) =>
+        Effect.scoped(
+          Effect.all([
+            lifecycle.onStopping("gone", Effect.never),
+            lifecycle.awaitBeforeStop("gone", Effect.never),
+            lifecycle.drainable({ name: "gone", inFlight: () => ({ gone: 1 }), drain: Effect.never }),
+            lifecycle.emergency("gone", () => undefined)
+          ])
+        )
+      )
+      const { report } = yield* lifeOf(layer)
+      expect([report.duration, report.awaited, report.outcome._tag]).toEqual([0, [], "Clean"])
+    })
+  )
+
+  it.effect("that are registered while draining take part at once, also while only a critical section is left", () =>
+    Effect.gen(function* () {
+      const layer = using("late", (lifecycle) =>
+        Effect.gen(function* () {
+          const scope = yield* Scope.Scope
+          yield* lifecycle.onStopping(
+            "first",
+            Effect.gen(function* () {
+              yield* Effect.sleep("1 second")
+              yield* lifecycle.awaitBeforeStop("second", Effect.sleep("2 seconds"))
+              yield* lifecycle.drainable({ name: "third", inFlight: () => ({}), drain: Effect.sleep("3 seconds") })
+            }).pipe(Scope.provide(scope))
+          )
+        })
+      )
+      const { report } = yield* lifeOf(layer)
+      expect([report.duration, report.outcome._tag, waits(report)]).toEqual([
+        4000,
+        "Clean",
+        ["first 1000 done", "second 2000 done", "third 3000 done"]
+      ])
+    })
+  )
+
+  it.effect("after the stop run when every component has been released; a failure there degrades", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const layer = using("c", (lifecycle) =>
+        Effect.gen(function* () {
+          yield* Effect.addFinalizer(() =>
+            Effect.andThen(
+              Effect.sleep("1 second"),
+              Effect.sync(() => void log.push("released"))
+            )
+          )
+          yield* lifecycle.onStopped(
+            "verify",
+            Effect.andThen(
+              Effect.sync(() => void log.push(lifecycle.stateUnsafe())),
+              Effect.fail("one order is missing")
+            )
+          )
+        })
+      )
+      const { report } = yield* lifeOf(layer)
+      expect([log, report.outcome._tag, report.failures]).toEqual([
+        ["released", "Flushing"],
+        "Degraded",
+        ["verify (onStopped) failed: one order is missing"]
+      ])
+    })
+  )
+})
+
+describe("a drainable", () => {
+  it.effect("is announced, drained and interrupted in this order, interrupted only when work is left", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const drainable = (name: string, left: number) => ({
+        name,
+        inFlight: () => ({ [name]: left }),
+        lameDuck: Effect.sync(() => void log.push(`${name} lameDuck`)),
+        drain: Effect.andThen(
+          Effect.sync(() => void log.push(`${name} drain`)),
+          Effect.sleep(left * 10_000)
+        ),
+        interrupt: Effect.sync(() => void log.push(`${name} interrupt`))
+      })
+      const layer = using("c", (lifecycle) =>
+        Effect.all([lifecycle.drainable(drainable("idle", 0)), lifecycle.drainable(drainable("busy", 3))])
+      )
+      const { events, report } = yield* lifeOf(layer, { lameDuck: "1 second" })
+      expect(log).toEqual(["idle lameDuck", "busy lameDuck", "idle drain", "busy drain", "busy interrupt"])
+      expect(report.stragglers).toEqual([{ kind: "busy", count: 3 }])
+      expect(only(events, "InFlight").map((event) => event.counts)).toEqual([{ busy: 3 }])
+    })
+  )
+
+  it.effect("whose count throws does not hold up the stop", () =>
+    Effect.gen(function* () {
+      const layer = using("c", (lifecycle) =>
+        lifecycle.drainable({
+          name: "broken",
+          inFlight: () => {
+            throw new Error("no count")
+          },
+          drain: Effect.void
+        })
+      )
+      const graceful = yield* lifeOf(layer)
+      expect(graceful.report.duration).toBe(0)
+      const forced = yield* lifeOf(layer, { lameDuck: "1 minute", signals: [1000] })
+      expect(forced.report.exitCode).toBe(143)
+    })
+  )
+})
+
+describe("the time left", () => {
+  it.effect("is nothing before the stop, and runs down to the deadline", () =>
+    Effect.gen(function* () {
+      const app = yield* App.start(using("c", () => Effect.addFinalizer(() => Effect.sleep("4 seconds"))))
+      const left = () => Effect.map(app.lifecycle.remaining, Option.map(Duration.toMillis))
+      expect(yield* left()).toEqual(Option.none())
+      app.signalUnsafe("SIGTERM")
+      expect(yield* left()).toEqual(Option.some(25_000))
+      yield* TestClock.adjust("3 seconds")
+      expect(yield* left()).toEqual(Option.some(22_000))
+      yield* TestClock.adjust("1 minute")
+      expect(yield* left()).toEqual(Option.some(0))
+    })
+  )
+
+  it.effect("can be extended by a component for its own release, within the grace period", () =>
+    Effect.gen(function* () {
+      const granted: Array<number> = []
+      const slow = (name: string, ask: Duration.Input, takes: Duration.Input) =>
+        using(name, (lifecycle) =>
+          Effect.addFinalizer(() =>
+            Effect.gen(function* () {
+              granted.push(Duration.toMillis(yield* lifecycle.extendStop(ask)))
+              yield* Effect.sleep(takes)
+            })
+          )
+        )
+      const layer = Layer.mergeAll(slow("modest", "2 seconds", "6 seconds"), slow("greedy", "1 hour", "1 hour"))
+      const { events, report } = yield* lifeOf(layer, { gracePeriod: "10 seconds", reserve: "1 second" })
+      expect(granted.toSorted((a, b) => a - b)).toEqual([2000, 9000])
+      expect(report.components.map((row) => `${row.name} ${row.working} ${row.end}`).toSorted()).toEqual([
+        "greedy 9000 abandoned",
+        "modest 6000 stopped"
+      ])
+      expect(
+        only(events, "LeaseGranted")
+          .map((event) => event.to)
+          .toSorted()
+      ).toEqual(["greedy", "modest"])
+    })
+  )
+
+  it.effect("can be extended while draining, and is not when no stop is going on", () =>
+    Effect.gen(function* () {
+      const granted: Array<number> = []
+      const layer = using("c", (lifecycle) => {
+        const ask = Effect.flatMap(lifecycle.extendStop("3 seconds"), (by) =>
+          Effect.sync(() => void granted.push(Duration.toMillis(by)))
+        )
+        return Effect.andThen(ask, lifecycle.awaitBeforeStop("upload", Effect.andThen(ask, Effect.sleep("4 seconds"))))
+      })
+      const { report } = yield* lifeOf(layer, { drain: "2 seconds" })
+      expect([granted, report.duration, report.outcome._tag]).toEqual([[0, 3000], 4000, "Clean"])
+    })
+  )
+})
+
+describe("the streams", () => {
+  const all = ["Running", "LameDuck", "Draining", "Interrupting", "Releasing", "Flushing", "Stopped"]
+
+  it.effect("give every state and every event once, in order, to whoever joins, and end with the application", () =>
+    Effect.gen(function* () {
+      const app = yield* App.start(using("c", () => Effect.addFinalizer(() => Effect.sleep("1 second"))))
+      const collect = () =>
+        Effect.forkChild(
+          Effect.all([Stream.runCollect(app.lifecycle.changes), Stream.runCollect(app.lifecycle.events)], {
+            concurrency: 2
+          }),
+          {
+            startImmediately: true
+          }
+        )
+      const early = yield* collect()
+      yield* TestClock.adjust("1 second")
+      app.signalUnsafe("SIGTERM")
+      yield* TestClock.adjust("500 millis")
+      const middle = yield* collect()
+      yield* runToEnd(app)
+      const late = yield* collect()
+      for (const [fiber, states] of [
+        [early, all],
+        [middle, all.slice(4)],
+        [late, all.slice(6)]
+      ] as const) {
+        const [changes, events] = yield* Fiber.join(fiber)
+        expect(changes).toEqual(states)
+        expect(events).toEqual(app.events)
+      }
+    })
+  )
+
+  it.effect("keep their order when a listener causes further events", () =>
+    Effect.gen(function* () {
+      const heard: Array<string> = []
+      let stop = (): void => undefined
+      const app = yield* App.start(Layer.effectDiscard(Effect.sleep("1 second")), {
+        onEvent: (event) => {
+          if (event._tag === "ComponentStarted") stop()
+          heard.push(event._tag)
+        }
+      })
+      const second: Array<string> = []
+      stop = () => app.requestStopUnsafe(StopReason.finished)
+      yield* Effect.forkChild(
+        Stream.runForEach(app.lifecycle.events, (event) => Effect.sync(() => void second.push(event._tag))),
+        { startImmediately: true }
+      )
+      yield* runToEnd(app)
+      expect(heard).toEqual(app.events.map((event) => event._tag))
+      expect(second).toEqual(heard)
+    })
+  )
+})
+
+describe("the status", () => {
+  it.effect("says what goes on: states, counts, who is awaited", () =>
+    Effect.gen(function* () {
+      const layer = using("api", (lifecycle) =>
+        Effect.gen(function* () {
+          yield* lifecycle.drainable({
+            name: "http",
+            inFlight: () => ({ request: 2 }),
+            drain: Effect.sleep("2 seconds")
+          })
+          yield* Effect.addFinalizer(() => Effect.sleep("1 second"))
+        })
+      )
+      const app = yield* App.start(layer)
+      yield* TestClock.adjust("5 seconds")
+      const running = yield* app.lifecycle.status
+      app.signalUnsafe("SIGTERM")
+      yield* TestClock.adjust("1 second")
+      const draining = app.lifecycle.statusUnsafe()
+      yield* TestClock.adjust("1500 millis")
+      const releasing = app.lifecycle.statusUnsafe()
+      yield* runToEnd(app)
+      const idle = { inFlight: { request: 2 }, criticalSections: [] }
+      const api = { name: "api", since: 0, state: "Running" }
+      expect([running, draining, releasing]).toEqual([
+        {
+          ...idle,
+          state: "Running",
+          reason: undefined,
+          uptime: 5000,
+          remaining: undefined,
+          components: [api],
+          awaiting: []
+        },
+        {
+          ...idle,
+          state: "Draining",
+          reason: StopReason.signal("SIGTERM"),
+          uptime: 6000,
+          remaining: 24_000,
+          components: [api],
+          awaiting: ["http"]
+        },
+        {
+          ...idle,
+          state: "Releasing",
+          reason: StopReason.signal("SIGTERM"),
+          uptime: 7500,
+          remaining: 22_500,
+          components: [{ name: "api", since: 7000, state: "Stopping" }],
+          awaiting: ["api"]
+        }
+      ])
+    })
+  )
+
+  it.effect("lets running code wait for lame duck, for draining and for the end", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const app = yield* App.start(Layer.empty, { lameDuck: "1 second" })
+      const { lameDuck, stopped, stopping } = app.lifecycle
+      for (const [name, wait] of [
+        ["stopped", stopped],
+        ["stopping", stopping],
+        ["lameDuck", lameDuck]
+      ] as const) {
+        yield* Effect.forkChild(
+          Effect.andThen(
+            wait,
+            Effect.sync(() => void log.push(`${name} in ${app.lifecycle.stateUnsafe()}`))
+          ),
+          { startImmediately: true }
+        )
+      }
+      yield* TestClock.adjust("1 second")
+      app.signalUnsafe("SIGTERM")
+      yield* runToEnd(app)
+      expect(log).toEqual(["lameDuck in LameDuck", "stopping in Draining", "stopped in Stopped"])
+    })
+  )
+})
+
+describe("emergency hooks", () => {
+  it.effect("run at a forced exit only, each guarded, none asynchronous", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const layer = using("c", (lifecycle) =>
+        Effect.gen(function* () {
+          yield* lifecycle.emergency("first", () => void log.push("first"))
+          yield* lifecycle.emergency("throws", () => {
+            throw new Error("disk full")
+          })
+          yield* lifecycle.emergency("throws nonsense", () => {
+            throw Object.create(null)
+          })
+          yield* lifecycle.emergency("last", () => void log.push("last"))
+          yield* Effect.addFinalizer(() => Effect.sleep("2 seconds"))
+        })
+      )
+      yield* lifeOf(layer)
+      expect(log).toEqual([])
+      const { events, report } = yield* lifeOf(layer, { signals: [1000] })
+      expect(log).toEqual(["first", "last"])
+      expect(only(events, "EmergencyRan").map((event) => event.failure)).toEqual([
+        undefined,
+        "disk full",
+        "something without a text was thrown",
+        undefined
+      ])
+      expect(report.outcome).toEqual({ _tag: "Forced", signal: "SIGTERM" })
+    })
+  )
+})
+
+describe("a finalizer", () => {
+  it.effect("may do what it likes: fork, ask for a stop, open a scope, build a layer, register hooks", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const extra = Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => void log.push("extra released"))))
+      const layer = using("busy", (lifecycle) =>
+        Effect.addFinalizer(() =>
+          Effect.gen(function* () {
+            yield* lifecycle.requestStop(StopReason.requested("finalizer"))
+            yield* lifecycle.onStopped(
+              "late verify",
+              Effect.sync(() => void log.push("verified"))
+            )
+            const child = yield* Effect.forkChild(Effect.sleep("1 second"))
+            yield* Effect.scoped(Effect.andThen(Layer.build(extra), Effect.sleep("1 second")))
+            yield* Fiber.join(child)
+            log.push(
+              Exit.isSuccess(yield* Effect.exit(Effect.timeoutOption(Effect.never, "1 second")))
+                ? "timed out as always"
+                : "not interruptible"
+            )
+          })
+        )
+      )
+      const { report } = yield* lifeOf(layer)
+      expect([log, report.duration, report.outcome._tag, report.reason._tag]).toEqual([
+        ["extra released", "timed out as always", "verified"],
+        2000,
+        "Clean",
+        "Signal"
+      ])
+    })
+  )
+})
