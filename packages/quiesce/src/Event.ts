@@ -31,8 +31,9 @@ export type AwaitedKind = typeof AwaitedKind.Type
  *   dependencies; the graph of the application is in the log.
  * - `ComponentNamed`: a component's final name, when `Component.make` names it after its start had begun.
  * - `ComponentStopped.failure`: what its finalizers failed with. `ComponentAbandoned`: its budget ended before its
- *   finalizers; they may still run, and `ComponentStoppedLate` says when they were done after all.
- * - `BackgroundFailed`: a fiber that the component forked into its scope died.
+ *   finalizers (`limit` says which), or its start did not end; they may still run, and `ComponentStoppedLate` says when
+ *   finalizers were done after all.
+ * - `BackgroundFailed`: a fiber that the component forked into its scope died; `policy` is the component's.
  * - `Crashed`: an exception or a rejection that nobody caught.
  * - `Awaited`: one thing that a stop waited for, how long, and how it ended.
  * - `Straggler`: accepted work still unfinished when its budget ended, by kind.
@@ -47,9 +48,13 @@ export const Event = Schema.TaggedUnion({
   ComponentStartFailed: { ...component, interrupted: Schema.Boolean, message: Schema.String },
   ComponentStopping: component,
   ComponentStopped: { ...component, failure: Schema.optionalKey(Schema.String) },
-  ComponentAbandoned: { ...component, limit: Schema.Literals(["stopTimeout", "gracePeriod"]), after: Schema.Number },
+  ComponentAbandoned: {
+    ...component,
+    limit: Schema.Literals(["stopTimeout", "gracePeriod", "start"]),
+    after: Schema.Number
+  },
   ComponentStoppedLate: { ...component, failure: Schema.optionalKey(Schema.String) },
-  BackgroundFailed: { ...component, message: Schema.String },
+  BackgroundFailed: { ...component, message: Schema.String, policy: Schema.Literals(["stop", "log"]) },
   Crashed: { at, kind: Schema.Literals(["uncaughtException", "unhandledRejection"]), message: Schema.String },
   StopRequested: { at, reason: StopReason },
   Escalated: { at, rung: Schema.Literals(["Graceful", "Interrupt", "Exit"]), signal: Schema.String },

@@ -111,5 +111,6 @@ const totalMillis = Effect.fnUntraced(function* (schedule: Schedule.Schedule<unk
     if (delay === undefined) return elapsed
     elapsed += delay
   }
-  return Math.min(elapsed, day)
+  // A schedule that does not end, or not within any reason.
+  return day
 })

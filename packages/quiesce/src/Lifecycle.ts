@@ -122,19 +122,26 @@ export class Lifecycle extends Context.Service<
 
     /** Takes part in the drain until the scope closes. Registered while already draining, it is drained at once. */
     readonly drainable: (drainable: Drainable) => Effect.Effect<void, never, Scope.Scope>
-    /** Runs when draining begins, all in parallel, bounded by the drain budget; a failure is logged and degrades. */
+    /**
+     * Runs when draining begins, all in parallel, bounded by the drain budget; a failure is logged and degrades. Registered
+     * while draining it runs at once; after that it is too late, and it does not run.
+     */
     readonly onStopping: <R>(
       name: string,
       effect: Effect.Effect<unknown, unknown, R>
     ) => Effect.Effect<void, never, R | Scope.Scope>
-    /** Draining is not over before this effect has ended; bounded by the drain budget, and then named as a straggler. */
+    /**
+     * Draining is not over before this effect has ended; bounded by the drain budget, and then named in the report. What
+     * is registered after draining is not waited for.
+     */
     readonly awaitBeforeStop: <R>(
       name: string,
       effect: Effect.Effect<unknown, unknown, R>
     ) => Effect.Effect<void, never, R | Scope.Scope>
     /**
      * Runs in Flushing, when every component has been released, and is not undone with the scope of its caller: final-state
-     * verification, last reports. A failure makes the outcome Degraded. Bounded by the reserve.
+     * verification, last reports. A failure makes the outcome Degraded. Bounded by
+     * what is left of the grace period then, at least nine tenths of the reserve.
      */
     readonly onStopped: <R>(name: string, effect: Effect.Effect<unknown, unknown, R>) => Effect.Effect<void, never, R>
     /**

@@ -157,11 +157,13 @@ const forceExit = (phase: Phase, outcome: Outcome): readonly [Phase, ReadonlyArr
 
 const signalled = (phase: Phase, signal: string, ladder: Ladder): readonly [Phase, ReadonlyArray<Command>] => {
   if (isTerminal(phase.state)) return [phase, none]
-  // A stop that something else began counts as the first rung: the operator's first signal then already means "faster".
-  const signals = Math.max(phase.signals, isStopping(phase.state) ? 1 : 0) + 1
+  const signals = phase.signals + 1
   const next = { ...phase, signals }
   if (!isStopping(phase.state)) return beginStop(next, StopReason.signal(signal))
   const rung = ladder[Math.min(signals, ladder.length) - 1] ?? "Exit"
+  // The first signal finds a stop that something else began: it asks for what is going on already. A platform that sends
+  // its SIGTERM just then must not tear what drains.
+  if (signals === 1) return [next, none]
   const escalated: Command = { _tag: "Escalated", rung, signal }
   if (rung === "Exit") {
     const [exited, commands] = forceExit(next, { _tag: "Forced", signal })

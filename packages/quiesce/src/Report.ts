@@ -3,11 +3,11 @@
  */
 import * as Schema from "effect/Schema"
 import type { Event } from "./Event.ts"
-import { between, components, criticalChain, stateTimes } from "./internal/analysis.ts"
+import { between, components, criticalChain, stateTimes, stopBegan } from "./internal/analysis.ts"
 import { render as renderText } from "./internal/reportText.ts"
-import { Outcome } from "./Outcome.ts"
+import { exitCode, Outcome } from "./Outcome.ts"
 import { AppState } from "./Phase.ts"
-import { StopReason } from "./StopReason.ts"
+import * as StopReason from "./StopReason.ts"
 
 /** How one component ended. */
 export const ComponentEnd = Schema.Literals([
@@ -59,7 +59,7 @@ export const Report = Schema.Struct({
   uptime: Schema.Number,
   gracePeriod: Schema.Number,
   outcome: Outcome,
-  reason: StopReason,
+  reason: StopReason.StopReason,
   exitCode: Schema.Number,
   duration: Schema.Number,
   states: Schema.Array(Schema.Struct({ state: AppState, duration: Schema.Number })),
@@ -87,7 +87,7 @@ export type Report = typeof Report.Type
 export { formatCounts, formatMillis } from "./internal/format.ts"
 
 /** The rule that turns an outcome and a reason into an exit code. */
-export type ExitCode = (outcome: Outcome, reason: StopReason) => number
+export type ExitCode = (outcome: Outcome, reason: StopReason.StopReason) => number
 
 type Of<Tag extends Event["_tag"]> = Extract<Event, { readonly _tag: Tag }>
 
@@ -121,6 +121,7 @@ const isLeak = (event: Event): boolean =>
 const isLoss = (event: Event): boolean =>
   event._tag === "Straggler" ||
   event._tag === "Crashed" ||
+  (event._tag === "BackgroundFailed" && event.policy === "stop") ||
   (event._tag === "Awaited" && event.result !== "done") ||
   (event._tag === "CriticalSectionWaited" && event.exceeded)
 
@@ -144,15 +145,18 @@ export const fromEvents = (events: ReadonlyArray<Event>): Report => {
   const end = ended?.at ?? events.at(-1)?.at ?? 0
   const rows = components(events, end)
   const chain = criticalChain(rows, events, end)
+  const began = stopBegan(events) ?? end
+  const outcome = ended?.outcome ?? outcomeOf(events)
+  const reason = stop?.reason ?? StopReason.finished
   return {
     name: start?.name ?? "app",
     startedAt: start?.epochMillis ?? 0,
-    uptime: stop?.at ?? end,
+    uptime: began,
     gracePeriod: start?.gracePeriod ?? 0,
-    outcome: ended?.outcome ?? outcomeOf(events),
-    reason: stop?.reason ?? { _tag: "Finished" },
-    exitCode: ended?.exitCode ?? 0,
-    duration: between(stop?.at ?? end, end),
+    outcome,
+    reason,
+    exitCode: ended?.exitCode ?? exitCode(outcome, reason),
+    duration: between(began, end),
     states: stateTimes(events, end),
     components: rows
       .map(({ name, services, builtWith, starting, waiting, working, end: ending, failure }) => ({

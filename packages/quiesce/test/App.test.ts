@@ -153,6 +153,39 @@ describe("a start that fails", () => {
     })
   )
 
+  it.effect("is rolled back within the grace period, and the report says where the time went", () =>
+    Effect.gen(function* () {
+      const hanging = (name: string) =>
+        Layer.effectDiscard(Effect.acquireRelease(Effect.void, () => Effect.never)).pipe(
+          Component.make(name, { stopTimeout: "1 minute" })
+        )
+      const layer = Layer.effectDiscard(Effect.fail("no")).pipe(
+        Layer.provide(hanging("first")),
+        Layer.provide(hanging("second"))
+      )
+      const app = yield* App.start(layer, { gracePeriod: "2 seconds" })
+      const report = yield* runToEnd(app)
+      expect([report.outcome._tag, report.exitCode]).toEqual(["TimedOut", 124])
+      expect(report.duration).toBeLessThanOrEqual(2000)
+      expect(report.states[0]).toEqual({ state: "Starting", duration: 1800 })
+      expect(report.criticalChain.map(({ name, working }) => [name, working])).toEqual([["first", 1800]])
+    })
+  )
+
+  it.effect("that is recovered from leaves the later stop its whole grace period", () =>
+    Effect.gen(function* () {
+      const slow = (millis: number) =>
+        Layer.effectDiscard(Effect.acquireRelease(Effect.void, () => Effect.sleep(millis)))
+      const broken = Layer.effectDiscard(Effect.fail("no")).pipe(Layer.provide(slow(900)))
+      const layer = broken.pipe(Layer.catch(() => slow(1500)))
+      const app = yield* App.start(layer, { gracePeriod: "2 seconds" })
+      yield* TestClock.adjust("10 seconds")
+      app.signalUnsafe("SIGTERM")
+      const report = yield* runToEnd(app)
+      expect([report.outcome._tag, report.duration]).toEqual(["Clean", 1500])
+    })
+  )
+
   it.effect("again and again, shares and releases its dependencies each time", () =>
     Effect.gen(function* () {
       const log: Array<string> = []

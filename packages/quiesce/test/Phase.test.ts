@@ -234,9 +234,10 @@ describe("the usual ways through a life", () => {
     ])
   })
 
-  it("a stop that the application asked for counts as the first rung", () => {
-    expect(live(Phase.defaultLadder, { _tag: "StopRequested", reason: StopReason.finished }, term)).toEqual([
+  it("the first signal during a stop that the application asked for only asks; the second leaves", () => {
+    expect(live(Phase.defaultLadder, { _tag: "StopRequested", reason: StopReason.finished }, term, term)).toEqual([
       "LameDuck, BeginStop, Enter LameDuck",
+      "LameDuck",
       "Exit, Escalated Exit, ForceExit"
     ])
   })

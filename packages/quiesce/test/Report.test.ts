@@ -117,7 +117,7 @@ const degraded = log(
   },
   release(1, "postgres", 19_000, 19_700),
   release(3, "mailer", 14_000, 14_250, "connection reset"),
-  { _tag: "BackgroundFailed", at: 15_000, id: 3, name: "mailer", message: "queue closed" },
+  { _tag: "BackgroundFailed", at: 15_000, id: 3, name: "mailer", message: "queue closed", policy: "log" },
   { _tag: "Lingering", at: 19_900, handles: ["TCP 127.0.0.1:5432", "timer"] },
   ended(19_900, { _tag: "Degraded" }, 70)
 )
@@ -506,18 +506,18 @@ describe("as text", () => {
   `))
   it("a failed start", () =>
     expect(text(startFailed)).toMatchInlineSnapshot(`
-    "
-    shop stopped clean in 0 ms of 25 s
-      start failed: connection refused at localhost:5432, exit code 1
-      LameDuck 0 ms · Draining 0 ms · Interrupting 0 ms · Releasing 0 ms ·
-        Flushing 0 ms
-      component    waiting   working
-      config          0 ms     10 ms  ████████████████████████████
-      db              0 ms      0 ms   start failed
-      cache           0 ms      0 ms   start interrupted
-      failed: db could not start: connection refused at localhost:5432
-    "
-  `))
+      "
+      shop could not start and stopped clean in 10 ms of 25 s
+        start failed: connection refused at localhost:5432, exit code 1
+        Starting 10 ms · LameDuck 0 ms · Draining 0 ms · Interrupting 0 ms ·
+          Releasing 0 ms · Flushing 0 ms
+        component    waiting   working
+        config          0 ms     10 ms  ████████████████████████████
+        db              0 ms      0 ms   start failed
+        cache           0 ms      0 ms   start interrupted
+        failed: db could not start: connection refused at localhost:5432
+      "
+    `))
 
   it("in colour, where only the colours differ", () => {
     const esc = "\u001b"

@@ -81,11 +81,18 @@ export class ComponentNode {
    * (`provide` builds the dependencies first), or all parts where they are merged.
    */
   get heads(): ReadonlyArray<ComponentNode> {
-    if (!this.isComposition) return [this]
-    const sequential = this.parts.filter((part) => !part.parallel)
-    const last = sequential.at(-1)
-    const heads = last === undefined ? this.parts : [last]
-    return Array.from(new Set(heads.flatMap((part) => part.hold.node.heads)))
+    const heads = new Set<ComponentNode>()
+    const seen = new Set<ComponentNode>()
+    const visit = (node: ComponentNode): void => {
+      // Parts are shared, so that there are far more ways than nodes.
+      if (seen.has(node)) return
+      seen.add(node)
+      if (!node.isComposition) return void heads.add(node)
+      const last = node.parts.findLast((part) => !part.parallel)
+      for (const part of last === undefined ? node.parts : [last]) visit(part.hold.node)
+    }
+    visit(this)
+    return Array.from(heads)
   }
 }
 

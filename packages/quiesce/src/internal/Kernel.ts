@@ -19,7 +19,9 @@ export interface Kernel {
   readonly requestStop: (reason: StopReason) => void
   /** Milliseconds to the deadline; infinite while no stop is going on. */
   readonly remaining: () => number
-  /** Milliseconds until every release must be over; infinite while no stop is going on. */
+  /** A release begins, or the start goes on: what is released between two starts is a rollback, and has a deadline. */
+  readonly rollback: (going: boolean) => void
+  /** Milliseconds until every release must be over; infinite while neither a stop nor a rollback is going on. */
   readonly releaseRemaining: () => number
   /** The stop timeout of components that have none of their own, in milliseconds. */
   readonly stopTimeout: number

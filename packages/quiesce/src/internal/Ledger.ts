@@ -45,6 +45,7 @@ export class Ledger {
     this.#kernel = kernel
     this.root = this.#make(undefined, undefined, [])
     this.root.announced = true
+    this.root.name = "the application itself"
   }
 
   /** Every component that is not settled, for status and progress. */
@@ -65,6 +66,7 @@ export class Ledger {
 
   start(layer: Layer.Any, owner: ComponentNode, context: Context.Context<never>): ComponentNode {
     this.announce()
+    this.#kernel.rollback(false)
     const node = this.#make(owner, layer, this.#providers.inSight(context))
     node.holds.push(...node.builtWith.map((dependency) => this.hold(dependency)))
     const named = node.named ?? owner.named
@@ -142,9 +144,11 @@ export class Ledger {
 
   #backgroundEnded(node: ComponentNode, exit: Exit.Exit<unknown, unknown>): void {
     if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
-    this.#kernel.emit({ _tag: "BackgroundFailed", ...this.#event(node), message: describe(exit.cause) }, exit.cause)
-    if (node.policy.onBackgroundFailure !== "log") {
-      this.#kernel.requestStop({ _tag: "ComponentFailed", component: node.name, message: describe(exit.cause) })
+    const policy = node.policy.onBackgroundFailure ?? "stop"
+    const message = describe(exit.cause)
+    this.#kernel.emit({ _tag: "BackgroundFailed", ...this.#event(node), message, policy }, exit.cause)
+    if (policy === "stop") {
+      this.#kernel.requestStop({ _tag: "ComponentFailed", component: node.name, message })
     }
   }
 
@@ -192,6 +196,7 @@ export class Ledger {
   #release(node: ComponentNode, exit: Exit.Exit<unknown, unknown>): void {
     if (node.state === "Stopping" || node.isSettled) return
     this.announce()
+    this.#kernel.rollback(true)
     const before = node.state
     this.#move(node, "Stopping")
     // A start that failed and had acquired nothing has nothing to release.
@@ -224,7 +229,8 @@ export class Ledger {
     exit: Exit.Exit<unknown, unknown>,
     unfinishedStart: boolean
   ): void {
-    const limit = this.#kernel.releaseRemaining() <= 0 ? "gracePeriod" : "stopTimeout"
+    const exhausted = this.#kernel.releaseRemaining() <= 0
+    const limit = unfinishedStart ? "start" : exhausted ? "gracePeriod" : "stopTimeout"
     if (!node.announced) node.name = `composition of ${node.heads.map((head) => head.name).join(", ")}`
     this.#kernel.emit({
       _tag: "ComponentAbandoned",

@@ -55,6 +55,7 @@ export class Pipeline implements Kernel {
   #dispatching = false
   #worker: Fiber.Fiber<unknown, unknown> | undefined
   #deadlineFiber: Fiber.Fiber<unknown, unknown> | undefined
+  #rollbackSince: number | undefined
   #deadline = Number.POSITIVE_INFINITY
   #lastSignal: { readonly signal: string; readonly at: number } | undefined
 
@@ -83,7 +84,16 @@ export class Pipeline implements Kernel {
 
   readonly requestStop = (reason: StopReason.StopReason): void => this.#dispatch({ _tag: "StopRequested", reason })
 
-  readonly releaseRemaining = (): number => this.remaining() - this.#options.budgets.reserve
+  readonly rollback = (going: boolean): void => {
+    if (!going) this.#rollbackSince = undefined
+    else if (this.#phase.state === "Starting") this.#rollbackSince ??= this.now()
+  }
+
+  readonly releaseRemaining = (): number => {
+    const { reserve, total } = this.#options.budgets
+    const since = this.#phase.state === "Starting" ? this.#rollbackSince : undefined
+    return (since === undefined ? this.remaining() : since + total - this.now()) - reserve
+  }
 
   // --- what the platform and the running code ask ---------------------------------------------------------------------
 
@@ -193,8 +203,11 @@ export class Pipeline implements Kernel {
     this.ledger.announce()
     const { budgets, crashGracePeriod } = this.#options
     const total = reason._tag === "Crash" ? Math.min(crashGracePeriod, budgets.total) : budgets.total
-    this.#deadline = this.now() + total
-    const deadline = total < budgets.total ? Schedule.duration(total) : budgets.deadline
+    // A start that failed has been rolled back before it says so: that time is part of the stop.
+    const spent = reason._tag === "StartFailed" ? this.now() - (this.#rollbackSince ?? this.now()) : 0
+    const left = Math.max(total - spent, 0)
+    this.#deadline = this.now() + left
+    const deadline = left < budgets.total ? Schedule.duration(left) : budgets.deadline
     this.#deadlineFiber = this.fork(
       Effect.andThen(
         Effect.repeat(Effect.void, deadline),

@@ -24,7 +24,7 @@ export interface Row {
 
 export const components = (events: ReadonlyArray<Event>, end: number): ReadonlyArray<Row> => {
   const rows = new Map<number, Row>()
-  const releasing = events.find((event) => event._tag === "StateChanged" && event.to === "Releasing")?.at
+  const releasing = releaseBegan(events)
   // A composition that is left behind is told of only then.
   const row = (
     event: { readonly id: number; readonly name: string; readonly at: number },
@@ -105,6 +105,27 @@ export const components = (events: ReadonlyArray<Event>, end: number): ReadonlyA
   return Array.from(rows.values())
 }
 
+/**
+ * When the stop began: with its request, or, when the start failed, with the release of what had been acquired, which comes
+ * before the failure is told.
+ */
+export const stopBegan = (events: ReadonlyArray<Event>): number | undefined => {
+  const requested = events.findIndex((event) => event._tag === "StopRequested")
+  const request = events[requested]
+  if (request?._tag !== "StopRequested" || request.reason._tag !== "StartFailed") return request?.at
+  const before = events.slice(0, requested)
+  const lastStart = before.findLastIndex((event) => event._tag === "ComponentStarting")
+  return before.slice(lastStart + 1).find((event) => event._tag === "ComponentStopping")?.at ?? request.at
+}
+
+/** When releases could begin. */
+const releaseBegan = (events: ReadonlyArray<Event>): number | undefined => {
+  const releasing = events.find((event) => event._tag === "StateChanged" && event.to === "Releasing")?.at
+  const began = stopBegan(events)
+  const requested = events.find((event) => event._tag === "StopRequested")?.at
+  return began !== undefined && requested !== undefined && began < requested ? began : releasing
+}
+
 /** Time in each state from the stop request on. The sum is the time from the request to the end. */
 export const stateTimes = (
   events: ReadonlyArray<Event>,
@@ -115,10 +136,13 @@ export const stateTimes = (
   const changes = events
     .filter((event) => event._tag === "StateChanged")
     .filter((event) => isStopping(event.to) && !isTerminal(event.to))
-  return changes.map((change, index) => {
+  const times = changes.map((change, index) => {
     const from = index === 0 ? (requested ?? change.at) : change.at
     return { state: change.to, duration: between(from, changes[index + 1]?.at ?? end) }
   })
+  const began = stopBegan(events)
+  const rollback = began === undefined || requested === undefined ? 0 : between(began, requested)
+  return rollback > 0 ? [{ state: "Starting" as const, duration: rollback }, ...times] : times
 }
 
 /** Milliseconds that the engine itself may take between two releases. */
@@ -133,7 +157,7 @@ export const criticalChain = (
   events: ReadonlyArray<Event>,
   end: number
 ): ReadonlyArray<{ readonly name: string; readonly waiting: number; readonly working: number }> => {
-  const releasing = events.find((event) => event._tag === "StateChanged" && event.to === "Releasing")?.at
+  const releasing = releaseBegan(events)
   if (releasing === undefined) return []
   const released = rows.filter(
     (row) => row.stoppedAt !== undefined && row.stoppingAt !== undefined && row.stoppingAt >= releasing

@@ -30,9 +30,11 @@ const line = Event.match({
   ComponentStopped: (e): Line => stopped(e.name, e.failure, ""),
   ComponentAbandoned: (e): Line => [
     "Error",
-    e.limit === "stopTimeout"
-      ? `${e.name} did not stop within ${formatMillis(e.after)} and was left behind; raise its stopTimeout or find what its finalizer waits for`
-      : `${e.name} was left behind after ${formatMillis(e.after)} because the grace period was used up; raise gracePeriod or stop faster before it`
+    e.limit === "start"
+      ? `the start of ${e.name} did not end and was left behind; give it a timeout or make it interruptible`
+      : e.limit === "stopTimeout"
+        ? `${e.name} did not stop within ${formatMillis(e.after)} and was left behind; raise its stopTimeout or find what its finalizer waits for`
+        : `${e.name} was left behind after ${formatMillis(e.after)} because the grace period was used up; raise gracePeriod or stop faster before it`
   ],
   ComponentStoppedLate: (e): Line => stopped(e.name, e.failure, " after it had been left behind"),
   BackgroundFailed: (e): Line => ["Error", `a background fiber of ${e.name} died: ${e.message}`],

@@ -53,9 +53,10 @@ export const render = (report: Report, { color, width }: TextOptions): string =>
 }
 
 const headline = (report: Report, paint: Paint, width: number): ReadonlyArray<string> => {
+  const failure = failureWord(report.reason)
   const verdict = {
-    Clean: paint(green, "stopped clean"),
-    Degraded: paint(yellow, "stopped, degraded,"),
+    Clean: failure === "" ? paint(green, "stopped clean") : `${paint(red, failure)} and stopped clean`,
+    Degraded: `${failure === "" ? "" : `${paint(red, failure)} and `}${paint(yellow, "stopped, degraded,")}`,
     TimedOut: paint(red, "ran out of time"),
     Forced: paint(red, "was forced out")
   }[report.outcome._tag]
@@ -64,6 +65,16 @@ const headline = (report: Report, paint: Paint, width: number): ReadonlyArray<st
   const why = `${StopReason.describe(report.reason)}, exit code ${report.exitCode}`
   return plainLength(line) + why.length + 3 <= width ? [`${line} (${why})`] : [line, `  ${why}`]
 }
+
+/** What went wrong before the stop, in a word; empty where the stop was wanted. */
+const failureWord = (reason: StopReason.StopReason): string =>
+  reason._tag === "StartFailed"
+    ? "could not start"
+    : reason._tag === "Crash"
+      ? "crashed"
+      : StopReason.isFailure(reason)
+        ? "failed"
+        : ""
 
 const componentTable = (report: Report, paint: Paint, width: number): ReadonlyArray<string> => {
   const notable = report.components.filter((component) => component.working >= worthARow || component.end !== "stopped")
