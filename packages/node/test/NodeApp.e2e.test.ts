@@ -199,7 +199,7 @@ describe.skipIf(terminal === undefined)("on a terminal (needs util-linux's scrip
   })
 
   it("uses no colour with NO_COLOR", async () => {
-    const child = await (terminal ?? app)("finish", { NO_COLOR: "1" })
+    const child = (terminal ?? app)("finish", { NO_COLOR: "1" })
     const { stdout } = await child.ended()
     expect(stdout).toContain("fixture stopped clean")
     // eslint-disable-next-line no-control-regex -- colour codes are control characters

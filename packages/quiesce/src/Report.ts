@@ -193,7 +193,10 @@ export const fromEvents = (events: ReadonlyArray<Event>): Report => {
  * break between items. `color` is off by default.
  */
 export const render = (report: Report, options: { readonly width?: number; readonly color?: boolean } = {}): string =>
-  renderText(report, { width: options.width ?? 80, color: options.color ?? false })
+  renderText(report, { width: Math.max(options.width ?? 80, narrowest), color: options.color ?? false })
+
+/** Below this nothing can be laid out; the terminal wraps by itself. */
+const narrowest = 30
 
 const failureLine = (event: Event): ReadonlyArray<string> => {
   switch (event._tag) {

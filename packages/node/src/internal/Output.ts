@@ -15,7 +15,8 @@ export class Output {
   }
 
   get width(): number {
-    return process.stderr.columns ?? 80
+    // No terminal has none; one that does not know its size says 0.
+    return process.stderr.columns || 80
   }
 
   /** To stderr, at once. */
