@@ -38,5 +38,6 @@ export default defineConfig({
       .map((file) => file.slice(0, -"/package.json".length))
       .toSorted()
       .flatMap((folder) => [project(folder, "unit"), project(folder, "e2e")])
+      .concat(project("scripts", "e2e"))
   }
 })

@@ -1,7 +1,7 @@
 /** Each example says what its head comment promises. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { readdirSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 
@@ -53,6 +53,12 @@ const run = async (example: string, stopAfter: string | undefined) => {
 describe("the examples", () => {
   it("are all tested", () => {
     expect(readdirSync(folder).filter((file) => /^\d\d-.*\.ts$/.test(file))).toEqual(Object.keys(examples))
+  })
+
+  it("hold the program of the README, to the letter", () => {
+    const readme = readFileSync(join(folder, "../README.md"), "utf8")
+    const program = readFileSync(join(folder, "09-http.ts"), "utf8").replace(/^\/\/.*\n/gm, "")
+    expect(readme).toContain(`\`\`\`ts\n${program}\`\`\``)
   })
 
   for (const [example, { code, says, stopAfter }] of Object.entries(examples)) {

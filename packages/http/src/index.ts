@@ -1,0 +1,3 @@
+export * as HealthProbes from "./HealthProbes.ts"
+export * as HttpDrain from "./HttpDrain.ts"
+export { ListenError } from "./ListenError.ts"

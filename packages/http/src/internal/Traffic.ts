@@ -1,0 +1,215 @@
+/**
+ * What is going on on a server: its connections, the requests in progress, and who waits for a change. Bookkeeping only;
+ * what to do about it is decided elsewhere.
+ *
+ * While no stop is going on, a request of HTTP/1 costs one assignment.
+ */
+import * as Effect from "effect/Effect"
+import type { IncomingMessage, Server, ServerResponse } from "node:http"
+import type { ServerHttp2Session } from "node:http2"
+import type { Socket } from "node:net"
+import type { Duplex } from "node:stream"
+import { Server as TlsServer, type TLSSocket } from "node:tls"
+import { Connection, connectionOf, kindOf } from "./Connection.ts"
+
+/** A request that the application could not be given yet, as the event that brings it. */
+export type Held =
+  | readonly [event: "request" | "checkContinue", request: IncomingMessage, response: ServerResponse]
+  | readonly [event: "upgrade", request: IncomingMessage, socket: Duplex, head: Buffer]
+
+export class Traffic {
+  readonly server: Server
+  readonly connections = new Set<Connection>()
+  /** TLS connections that have not finished their handshake. */
+  readonly handshakes = new Set<Connection>()
+  /** Requests that came before the application was ready to serve. */
+  readonly held: Array<Held> = []
+  /** Whether the application listens for requests. */
+  serving = false
+  /** Whether connections from now on are late. */
+  closing = false
+  /** Connections accepted so far. */
+  accepted = 0
+  /** When a connection or, during a stop, a request arrived last. */
+  lastArrival = 0
+  /** Responses of HTTP/2: there a connection has many at a time. */
+  readonly #streams = new Set<ServerResponse>()
+  /** Handlers of upgraded connections that have not ended; they may have something left to do when the connection has. */
+  #upgraded = 0
+  readonly #watchers = new Set<() => void>()
+
+  constructor(server: Server) {
+    this.server = server
+    if (server instanceof TlsServer) {
+      server.prependListener("connection", (socket: Socket) => this.#track(this.handshakes, socket, this.#arrived()))
+      server.prependListener("secureConnection", (socket: TLSSocket) => this.#secured(socket))
+    } else {
+      server.prependListener("connection", (socket) => this.#track(this.connections, socket, this.#arrived()))
+    }
+    server.on("session", (session: ServerHttp2Session) => {
+      const connection = connectionOf(session.socket)
+      if (connection !== undefined) connection.session = session
+    })
+    this.#trackRequests()
+    this.#watchApplication()
+  }
+
+  /** The responses in progress. */
+  *responses(): Iterable<ServerResponse> {
+    for (const connection of this.connections) {
+      if (connection.isWorking && connection.session === undefined) yield connection.last as ServerResponse
+    }
+    yield* this.#streams
+  }
+
+  /** Counts by kind, read from what is there now. */
+  readonly inFlight = (): Record<string, number> => {
+    const counts: Record<string, number> = {}
+    const count = (kind: string, by = 1) => (counts[kind] = (counts[kind] ?? 0) + by)
+    for (const response of this.responses())
+      if (connectionOf(response.req.socket)?.late !== true) count(kindOf(response))
+    if (this.held.length > 0) count("request", this.held.length)
+    if (this.#upgraded > 0) count("websocket", this.#upgraded)
+    return counts
+  }
+
+  /** Whether anybody is connected. */
+  get isOpen(): boolean {
+    return this.connections.size > 0 || this.handshakes.size > 0
+  }
+
+  get isWorking(): boolean {
+    if (this.#upgraded > 0) return true
+    for (const _ of this.responses()) return true
+    return false
+  }
+
+  /**
+   * The connections on which nothing is going on, not even a part of a request. Node knows, and has only one way to say
+   * so: it destroys them. Here they are asked and not destroyed.
+   */
+  idle(): ReadonlySet<Connection> {
+    const idle = new Set<Connection>()
+    const { server } = this
+    if (typeof server.closeIdleConnections !== "function") return idle
+    for (const connection of this.connections) {
+      connection.socket.destroy = () => {
+        idle.add(connection)
+        return connection.socket
+      }
+    }
+    try {
+      server.closeIdleConnections()
+    } finally {
+      for (const { socket } of this.connections) Reflect.deleteProperty(socket, "destroy")
+    }
+    return idle
+  }
+
+  /** Counts the handler of an upgraded connection. */
+  readonly countUpgraded = <A, E, R>(handler: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => void this.#upgraded++),
+      () => handler,
+      () =>
+        Effect.sync(() => {
+          this.#upgraded--
+          this.#changed()
+        })
+    )
+
+  /** Waits until the condition holds; it is looked at when a connection ends, and when a response does that is watched. */
+  readonly until = (condition: () => boolean): Effect.Effect<void> =>
+    Effect.callback<void>((resume) => {
+      const watch = () => {
+        if (!condition()) return
+        this.#watchers.delete(watch)
+        resume(Effect.void)
+      }
+      this.#watchers.add(watch)
+      watch()
+      return Effect.sync(() => void this.#watchers.delete(watch))
+    })
+
+  watch(response: ServerResponse): void {
+    response.on("close", () => {
+      const connection = connectionOf(response.req.socket)
+      if (connection !== undefined) connection.since = performance.now()
+      this.#changed()
+    })
+  }
+
+  #trackRequests(): void {
+    const track = (event: "request" | "checkContinue", request: IncomingMessage, response: ServerResponse): void => {
+      if (!this.serving) return void this.held.push([event, request, response])
+      const connection = connectionOf(request.socket)
+      if (connection === undefined) return
+      connection.last = response
+      if (connection.session === undefined) return
+      this.#streams.add(response)
+      response.on("close", () => {
+        this.#streams.delete(response)
+        this.#changed()
+      })
+    }
+    const { server } = this
+    server.prependListener("request", (request, response) => track("request", request, response))
+    server.prependListener("checkContinue", (request, response) => track("checkContinue", request, response))
+    server.prependListener("upgrade", (request, socket, head) => {
+      if (!this.serving) return void this.held.push(["upgrade", request, socket, head])
+      const connection = connectionOf(socket)
+      if (connection !== undefined) connection.upgrade = connection.socket.bytesWritten
+    })
+  }
+
+  /**
+   * The socket listens before the application does, because its layers are still being built. What comes in between is
+   * kept until then; without this it would never be answered.
+   */
+  #watchApplication(): void {
+    const { server } = this
+    server.on("newListener", (event: string) => {
+      if (event !== "request" || this.serving) return
+      // The listener is added after this event.
+      queueMicrotask(() => {
+        this.serving = server.listenerCount("request") > 1
+        if (!this.serving) return
+        for (const [event, ...args] of this.held.splice(0)) {
+          if (!args[0].destroyed) server.emit(event, ...args)
+        }
+      })
+    })
+    server.on("removeListener", (event: string) => {
+      if (event === "request") this.serving = server.listenerCount("request") > 1
+    })
+  }
+
+  #arrived(): number {
+    this.accepted++
+    return (this.lastArrival = performance.now())
+  }
+
+  #track(set: Set<Connection>, socket: Socket, opened: number, late = this.closing): void {
+    const connection = new Connection(socket, opened, late)
+    set.add(connection)
+    socket.once("close", () => {
+      set.delete(connection)
+      this.#changed()
+    })
+  }
+
+  #secured(socket: TLSSocket): void {
+    // Node does not say which connection a TLS socket was made of; the peer's port does.
+    for (const handshake of this.handshakes) {
+      if (handshake.socket.remotePort !== socket.remotePort || handshake.socket.remoteAddress !== socket.remoteAddress)
+        continue
+      this.handshakes.delete(handshake)
+      return this.#track(this.connections, socket, handshake.opened, handshake.late)
+    }
+    this.#track(this.connections, socket, performance.now())
+  }
+
+  #changed(): void {
+    for (const watch of this.#watchers) watch()
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * What the code of a request can ask of the drain.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Stream from "effect/Stream"
+import { ShuttingDown } from "quiesce/ShuttingDown"
+import { retryAfterSeconds, unavailable } from "./refusal.ts"
+
+/** The drain of the server that serves the current request; without one, nothing ever drains. */
+export const Drain = Context.Reference<{
+  readonly begun: Effect.Effect<void>
+  readonly isDraining: () => boolean
+  readonly retryAfter: number
+}>("@quiesce/http/Drain", { defaultValue: () => ({ begun: Effect.never, isDraining: () => false, retryAfter: 1000 }) })
+
+/**
+ * Completes when draining begins. In the code of a request, a stream or a WebSocket.
+ *
+ * **When to use**: to say goodbye in the application's own protocol: a WebSocket handler can send a last message only
+ * before it, because the close frame follows at once.
+ *
+ * **Interruption safety**: waiting can be interrupted at any time.
+ */
+export const stopping: Effect.Effect<void> = Effect.flatMap(Drain, (_) => _.begun)
+
+/** Whether draining has begun, for the code of a request that would rather not start something long. */
+export const isDraining: Effect.Effect<boolean> = Effect.map(Drain, (_) => _.isDraining())
+
+/**
+ * Ends a stream when draining begins, regularly: the response gets its last chunk, and the client knows that it is whole.
+ *
+ * **When to use**: for streamed responses without an end of their own that are not `text/event-stream` (those end by
+ * themselves): a tail of a log, newline-delimited JSON of a subscription. Not for a file: its client would take the part
+ * for the whole.
+ *
+ * **Interruption safety**: an element that is being pulled is dropped, one that was pulled is written.
+ *
+ * @example
+ * ```ts
+ * import * as Schedule from "effect/Schedule"
+ * import * as Stream from "effect/Stream"
+ * import * as HttpServerResponse from "effect/http/HttpServerResponse"
+ * import * as HttpDrain from "@quiesce/http/HttpDrain"
+ *
+ * const ticks = Stream.fromSchedule(Schedule.spaced("1 second")).pipe(
+ *   Stream.map((n) => `${JSON.stringify({ n })}\n`),
+ *   HttpDrain.untilDrain,
+ *   Stream.encodeText
+ * )
+ * const response = HttpServerResponse.stream(ticks, { contentType: "application/x-ndjson" })
+ * ```
+ */
+export const untilDrain = <A, E, R>(stream: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
+  Stream.interruptWhen(stream, stopping)
+
+/**
+ * The 503 of a refused request, with `Retry-After` and a problem document.
+ *
+ * **When to use**: where a `DrainGate` or a `CriticalSection` can refuse: `Effect.catchTag("ShuttingDown", HttpDrain.refuse)`.
+ */
+export const refuse = (error: ShuttingDown): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
+  Effect.map(Drain, ({ retryAfter }) =>
+    HttpServerResponse.text(unavailable(error.message), {
+      status: 503,
+      contentType: "application/problem+json",
+      headers: { "retry-after": retryAfterSeconds(retryAfter) }
+    })
+  )
+
+/**
+ * Route middleware: turns `ShuttingDown`, wherever it comes from in these routes, into 503 with `Retry-After`.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as HttpRouter from "effect/http/HttpRouter"
+ * import * as HttpServerResponse from "effect/http/HttpServerResponse"
+ * import * as HttpDrain from "@quiesce/http/HttpDrain"
+ * import * as DrainGate from "quiesce/DrainGate"
+ *
+ * const Routes = HttpRouter.use((router) =>
+ *   Effect.gen(function* () {
+ *     const gate = yield* DrainGate.make("jobs")
+ *     yield* router.add("POST", "/jobs", gate.run(Effect.succeed(HttpServerResponse.text("done"))))
+ *   })
+ * ).pipe(Layer.provide(HttpDrain.refused))
+ * ```
+ */
+export const refused = HttpRouter.middleware<{ handles: ShuttingDown }>()((httpEffect) =>
+  answerRefusals(httpEffect)
+).layer
+
+const answerRefusals = <A, E, R>(
+  effect: Effect.Effect<A, E | ShuttingDown, R>
+): Effect.Effect<A | HttpServerResponse.HttpServerResponse, Exclude<E, ShuttingDown>, R> =>
+  effect.pipe(
+    Effect.catch((error) =>
+      error instanceof ShuttingDown ? refuse(error) : Effect.fail(error as Exclude<E, ShuttingDown>)
+    )
+  )
+
+/**
+ * Route middleware: from draining on these routes take no new work and answer 503 with `Retry-After`, on whatever
+ * connection the request comes. What they are doing goes on.
+ *
+ * **When to use**: for work that is long or cannot be repeated, and should not begin when the end is near: uploads,
+ * payments, reports. Routes without it serve every request of a connection that was there before.
+ *
+ * **Interruption safety**: nothing of a refused request has run.
+ *
+ * @example
+ * ```ts
+ * import * as Layer from "effect/Layer"
+ * import * as HttpRouter from "effect/http/HttpRouter"
+ * import * as HttpServerResponse from "effect/http/HttpServerResponse"
+ * import * as HttpDrain from "@quiesce/http/HttpDrain"
+ *
+ * const Reports = HttpRouter.add("POST", "/reports", HttpServerResponse.text("done")).pipe(Layer.provide(HttpDrain.gated))
+ * ```
+ */
+export const gated = HttpRouter.middleware((httpEffect) =>
+  Effect.flatMap(Drain, (drain) => (drain.isDraining() ? refuse(new ShuttingDown({ kind: "http" })) : httpEffect))
+).layer
