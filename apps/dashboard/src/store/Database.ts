@@ -1,0 +1,67 @@
+/**
+ * The database as a component: a server of our own or the one that DATABASE_URL names, migrated before anything uses it.
+ */
+import * as PgComponent from "@quiesce/sql-pg/PgComponent"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Migrator from "effect/sql/Migrator"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import * as String from "effect/String"
+import * as Component from "quiesce/Component"
+import { join } from "node:path"
+import { Unavailable } from "../domain/errors.ts"
+import { Settings } from "../settings/Settings.ts"
+import { migrations } from "./migrations.ts"
+
+const Pool = Layer.unwrap(
+  Effect.map(Settings, ({ databaseWait, dataDir, workers }) =>
+    PgComponent.layerUrlOrEmbedded({
+      embedded: { dataDir: join(dataDir, "postgres"), database: "dashboard" },
+      startSchedule: Schedule.min([Schedule.exponential("100 millis", 1.5), Schedule.spaced("1 second")]).pipe(
+        Schedule.upTo({ duration: databaseWait })
+      ),
+      // Every worker may write a result and a heartbeat at the same moment, and the API must not wait for them.
+      maxConnections: 2 * workers + 8,
+      applicationName: "dashboard",
+      transformQueryNames: String.camelToSnake,
+      transformResultNames: String.snakeToCamel
+    })
+  )
+)
+
+const Migrations = Layer.effectDiscard(
+  Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: "dashboard_migrations" })
+).pipe(Component.make("migrations"))
+
+export const layer = Migrations.pipe(Layer.provideMerge(Pool))
+
+/**
+ * What a query can fail with, as the API says it: 503 for a database that does not answer now, a defect (500, logged) for a
+ * statement that is wrong.
+ */
+export const orUnavailable = <A, E, R>(
+  effect: Effect.Effect<A, E | SqlError, R>
+): Effect.Effect<A, Exclude<E, SqlError> | Unavailable, R> =>
+  effect.pipe(
+    Effect.catch((error): Effect.Effect<never, Exclude<E, SqlError> | Unavailable> => {
+      // The guard narrows the one branch only; what is left of a generic union the compiler cannot work out.
+      if (!isSqlError(error)) return Effect.fail(error as Exclude<E, SqlError>)
+      if (!isOutage(error)) return Effect.die(error)
+      const message = `the database does not answer now (${error.message}); try again in a few seconds`
+      return Effect.fail(new Unavailable({ message }))
+    })
+  )
+
+const outages: ReadonlySet<string> = new Set([
+  "ConnectionError",
+  "AuthenticationError",
+  "DeadlockError",
+  "SerializationError",
+  "LockTimeoutError",
+  "StatementTimeoutError",
+  "UnknownError"
+])
+
+/** Whether the same statement may succeed later. */
+const isOutage = (error: SqlError): boolean => outages.has(error.reason._tag)
