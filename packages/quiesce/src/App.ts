@@ -55,11 +55,12 @@ export interface Options extends GracePeriod.Options {
    */
   readonly onEvent?: ((event: Event) => void) | undefined
   /**
-   * Asked at the very end what still holds the process; the platform knows.
+   * Asked in Flushing, when everything has been released, what still holds the process; the platform knows. It must end by
+   * itself and soon: nothing bounds it, because a timer would be one more thing that holds the process.
    *
    * @default nothing
    */
-  readonly lingering?: (() => ReadonlyArray<string>) | undefined
+  readonly lingering?: Effect.Effect<ReadonlyArray<string>> | undefined
 }
 
 /** A started application. */
@@ -103,7 +104,7 @@ export const start = <A, E, R>(
       ladder: options.escalation ?? Phase.defaultLadder,
       exitCode: options.exitCode ?? Outcome.exitCode,
       listeners: options.onEvent === undefined ? [] : [options.onEvent],
-      lingering: options.lingering ?? (() => [])
+      lingering: options.lingering ?? Effect.succeed([])
     })
     const lifecycle = makeLifecycle(pipeline)
     // A launch inside another application is an application of its own.

@@ -29,6 +29,8 @@ export type AwaitedKind = typeof AwaitedKind.Type
 /**
  * - `ComponentStarting.builtWith`: ids of the components whose services were there when this one was built, its direct
  *   dependencies; the graph of the application is in the log.
+ * - `ComponentStarted.empty`: it neither provides nor acquired anything, as the effect inside of `Layer.unwrap`. It is not
+ *   told to stop, and the report leaves it out, unless it acquires something later.
  * - `ComponentNamed`: a component's final name, when `Component.make` names it after its start had begun.
  * - `ComponentStopped.failure`: what its finalizers failed with. `ComponentAbandoned`: its budget ended before its
  *   finalizers (`limit` says which), or its start did not end; they may still run, and `ComponentStoppedLate` says when
@@ -44,7 +46,7 @@ export const Event = Schema.TaggedUnion({
   StateChanged: { at, from: AppState, to: AppState },
   ComponentStarting: { ...component, builtWith: Schema.Array(Schema.Number) },
   ComponentNamed: component,
-  ComponentStarted: { ...component, services: Schema.Array(Schema.String) },
+  ComponentStarted: { ...component, services: Schema.Array(Schema.String), empty: Schema.Boolean },
   ComponentStartFailed: { ...component, interrupted: Schema.Boolean, message: Schema.String },
   ComponentStopping: component,
   ComponentStopped: { ...component, failure: Schema.optionalKey(Schema.String) },

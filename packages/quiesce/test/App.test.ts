@@ -275,9 +275,7 @@ describe("a stop", () => {
         onEvent: () => {
           throw new Error("a broken renderer")
         },
-        lingering: () => {
-          throw new Error("no such handle")
-        }
+        lingering: Effect.die(new Error("no such handle"))
       })
       const { report } = yield* life.pipe(Effect.provide(Logger.layer([broken])))
       expect([report.outcome._tag, report.exitCode, report.duration]).toEqual(["Clean", 0, 1000])

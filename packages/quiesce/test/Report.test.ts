@@ -21,7 +21,7 @@ const component = (
   started: number
 ): ReadonlyArray<Event> => [
   { _tag: "ComponentStarting", at: started - 10, id, name: `layer#${id}`, builtWith },
-  { _tag: "ComponentStarted", at: started, id, name, services: [`app/${name}`] }
+  { _tag: "ComponentStarted", at: started, id, name, services: [`app/${name}`], empty: false }
 ]
 
 const release = (id: number, name: string, from: number, to: number, failure?: string): ReadonlyArray<Event> => [

@@ -49,7 +49,9 @@ export class Progress {
     const { awaiting, inFlight, remaining, state } = this.#lifecycle.statusUnsafe()
     const left = remaining === undefined ? "" : `, ${formatMillis(remaining)} left`
     const counts = Object.keys(inFlight).length === 0 ? [] : [formatCounts(inFlight)]
-    const text = `${state}${left}: waiting for ${[...counts, ...new Set(awaiting)].join(", ") || "nothing"}`
+    // A gate is often called as what it counts.
+    const others = new Set(awaiting.filter((name) => !(name in inFlight)))
+    const text = `${state}${left}: waiting for ${[...counts, ...others].join(", ") || "nothing"}`
     this.#shown = true
     this.#output.live(
       `${eraseLine}${text.length < this.#output.width ? text : `${text.slice(0, this.#output.width - 2)}…`}`

@@ -51,7 +51,7 @@ export const launch = <A, E>(
     App.start(typeof app === "function" ? importLayer(app) : app, {
       ...options,
       onEvent,
-      lingering: () => keepAlive.release()
+      lingering: keepAlive.lingering
     }).pipe(
       Effect.provide(
         logging({ format: logFormat, level: options.logLevel, output, beforeLine: () => progress.clear() })

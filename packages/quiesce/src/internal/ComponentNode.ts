@@ -43,6 +43,8 @@ export class ComponentNode {
   readonly parts: Array<{ readonly hold: Hold; readonly parallel: boolean }> = []
   /** Whether the event log knows it. */
   announced = false
+  /** Whether it neither provides nor has acquired anything, as the effect of a `Layer.unwrap`. */
+  empty = false
   /** Whether its name is final. */
   christened = false
   /** When it, or something below it, last moved: the clock of a composition's own finalizers. */

@@ -50,7 +50,7 @@ export class Ledger {
 
   /** Every component that is not settled, for status and progress. */
   get components(): ReadonlyArray<ComponentNode> {
-    return Array.from(this.#unsettled).filter((node) => node !== this.root && !node.isComposition)
+    return Array.from(this.#unsettled).filter((node) => node !== this.root && !node.isComposition && !node.empty)
   }
 
   find(layer: Layer.Any): ComponentNode | undefined {
@@ -113,17 +113,19 @@ export class Ledger {
       const interrupted = Cause.hasInterruptsOnly(exit.cause)
       return this.#kernel.emit(
         { _tag: "ComponentStartFailed", ...this.#event(node), interrupted, message: describe(exit.cause) },
-        interrupted ? undefined : exit.cause
+        // An expected error says in its message what to do; only a defect needs its stack.
+        Cause.hasDies(exit.cause) ? exit.cause : undefined
       )
     }
     if (node.announced) {
       const services = Names.publicKeys(exit.value.mapUnsafe.keys())
       // `Component.make` asks for exactly one layer: where that one is a component, the name is its own at once.
-      const named = node.named ?? node.parent?.named
+      const named = Names.isUnwrap(exit.value.mapUnsafe) ? undefined : (node.named ?? node.parent?.named)
+      node.empty = named === undefined && services.length === 0 && !hasAcquired(node.scope)
       if (named !== undefined) this.#christen(node, named.name)
-      else node.name = Names.unique(this.#taken, Names.fromServices(services) ?? node.name)
+      else if (!node.empty) node.name = Names.unique(this.#taken, Names.fromServices(services) ?? node.name)
       this.#providers.own(node, exit.value)
-      this.#kernel.emit({ _tag: "ComponentStarted", ...this.#event(node), services })
+      this.#kernel.emit({ _tag: "ComponentStarted", ...this.#event(node), services, empty: node.empty })
     }
     if (node.named !== undefined) this.#nameHeads(node, node.named.name)
   }
@@ -200,7 +202,8 @@ export class Ledger {
     const before = node.state
     this.#move(node, "Stopping")
     // A start that failed and had acquired nothing has nothing to release.
-    const visible = node.announced && node !== this.root && (before !== "Failed" || hasAcquired(node.scope))
+    const idle = before === "Failed" || node.empty
+    const visible = node.announced && node !== this.root && (!idle || hasAcquired(node.scope))
     if (visible) this.#kernel.emit({ _tag: "ComponentStopping", ...this.#event(node) })
     this.#kernel.fork(this.#close(node, exit, before === "Starting", visible))
   }

@@ -38,7 +38,7 @@ export interface PipelineOptions {
   readonly ladder: Phase.Ladder
   readonly exitCode: Report.ExitCode
   readonly listeners: ReadonlyArray<(event: Event) => void>
-  readonly lingering: () => ReadonlyArray<string>
+  readonly lingering: Effect.Effect<ReadonlyArray<string>>
 }
 
 export class Pipeline implements Kernel {
@@ -229,7 +229,8 @@ export class Pipeline implements Kernel {
   }
 
   #work(state: Phase.StopState): void {
-    const worker = this.fork(this.states.work(state))
+    const work = this.states.work(state)
+    const worker = this.fork(state === "Flushing" ? Effect.andThen(work, this.#tellLingering) : work)
     if (worker.pollUnsafe() === undefined) this.#worker = worker
     worker.addObserver((exit) => {
       // Interrupted: a later state has taken over. Anything else must not keep the stop from going on.
@@ -238,6 +239,15 @@ export class Pipeline implements Kernel {
       this.#dispatch({ _tag: "Done", state })
     })
   }
+
+  readonly #tellLingering: Effect.Effect<void> = Effect.suspend(() => {
+    // Its timer would look as if it held the process.
+    this.#deadlineFiber?.interruptUnsafe()
+    return Effect.map(Effect.exit(this.#options.lingering), (exit) => {
+      const handles = this.guard("lingering", () => Effect.runSync(exit), [])
+      if (handles.length > 0) this.emit({ _tag: "Lingering", at: this.now(), handles })
+    })
+  })
 
   /** A participant's synchronous part that throws, such as `inFlight`. */
   #tellDefect(state: Phase.StopState, cause: Cause.Cause<never>): void {
@@ -267,8 +277,6 @@ export class Pipeline implements Kernel {
 
   #end(outcome: Report.Report["outcome"]): void {
     this.#deadlineFiber?.interruptUnsafe()
-    const handles = this.guard("lingering", this.#options.lingering, [])
-    if (handles.length > 0) this.emit({ _tag: "Lingering", at: this.now(), handles })
     const reason = this.#phase.reason ?? StopReason.finished
     const usual = Outcome.exitCode(outcome, reason)
     const exitCode = this.guard("exitCode", () => this.#options.exitCode(outcome, reason), usual)

@@ -11,6 +11,8 @@ export interface Row {
   readonly id: number
   name: string
   services: ReadonlyArray<string>
+  /** Neither provides nor acquired anything. */
+  empty: boolean
   readonly builtWith: ReadonlyArray<number>
   readonly startedAt: number
   starting: number
@@ -36,6 +38,7 @@ export const components = (events: ReadonlyArray<Event>, end: number): ReadonlyA
       id: event.id,
       name: event.name,
       services: [],
+      empty: false,
       builtWith,
       startedAt: event.at,
       starting: between(event.at, end),
@@ -68,6 +71,7 @@ export const components = (events: ReadonlyArray<Event>, end: number): ReadonlyA
         const started = row(event)
         started.name = event.name
         started.services = event.services
+        started.empty = event.empty
         started.starting = between(started.startedAt, event.at)
         break
       }
@@ -102,7 +106,7 @@ export const components = (events: ReadonlyArray<Event>, end: number): ReadonlyA
   // Still stopping when the process had to leave.
   for (const open of rows.values())
     if (open.stoppingAt !== undefined && open.stoppedAt === undefined) settle(open, end, "abandoned")
-  return Array.from(rows.values())
+  return Array.from(rows.values()).filter((row) => !row.empty || row.stoppingAt !== undefined)
 }
 
 /**

@@ -2,7 +2,11 @@
  * Names for layers that nobody named: the services they provide.
  */
 
-const internalKeys = new Set(["effect/Layer/unwrap", "effect/Layer/CurrentMemoMap"])
+const unwrapKey = "effect/Layer/unwrap"
+const internalKeys = new Set([unwrapKey, "effect/Layer/CurrentMemoMap"])
+
+/** Whether it is the effect inside of `Layer.unwrap`: a step on the way to a layer, and never what a name is meant for. */
+export const isUnwrap = (services: ReadonlyMap<string, unknown>): boolean => services.has(unwrapKey)
 
 /** The keys of a built context that a person would recognise. */
 export const publicKeys = (keys: Iterable<string>): ReadonlyArray<string> =>

@@ -99,7 +99,9 @@ export const orderViolations = (events: ReadonlyArray<Event>): ReadonlyArray<str
       ? []
       : only(events, "ComponentStarting")
           .filter((dependant) => dependant.builtWith.includes(event.id))
-          .filter((dependant) => only(events, "ComponentStarted").some((started) => started.id === dependant.id))
+          .filter((dependant) =>
+            only(events, "ComponentStarted").some((started) => started.id === dependant.id && !started.empty)
+          )
           .filter((dependant) => {
             const settled = settledAt(events, dependant.id)
             return settled === -1 || settled > position
@@ -110,10 +112,13 @@ export const orderViolations = (events: ReadonlyArray<Event>): ReadonlyArray<str
 /** How often each started component was told to have ended. */
 export const releases = (events: ReadonlyArray<Event>): Readonly<Record<string, number>> =>
   Object.fromEntries(
-    only(events, "ComponentStarted").map((started) => [
-      started.name,
-      events.filter(
-        (event) => (event._tag === "ComponentStopped" || event._tag === "ComponentAbandoned") && event.id === started.id
-      ).length
-    ])
+    only(events, "ComponentStarted")
+      .filter((started) => !started.empty)
+      .map((started) => [
+        started.name,
+        events.filter(
+          (event) =>
+            (event._tag === "ComponentStopped" || event._tag === "ComponentAbandoned") && event.id === started.id
+        ).length
+      ])
   )
