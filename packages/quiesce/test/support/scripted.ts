@@ -87,7 +87,7 @@ export const states = (events: ReadonlyArray<Event>): ReadonlyArray<string> =>
   only(events, "StateChanged").map((event) => event.to)
 
 /** Position in the log of the event in which the component settled. */
-export const settledAt = (events: ReadonlyArray<Event>, id: number): number =>
+const settledAt = (events: ReadonlyArray<Event>, id: number): number =>
   events.findIndex(
     (event) => (event._tag === "ComponentStopped" || event._tag === "ComponentAbandoned") && event.id === id
   )
