@@ -1,7 +1,7 @@
 /**
  * One connection of the server: the few facts that decide, during a stop, whether it may be closed and when.
  */
-import type { ServerResponse } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import type { ServerHttp2Session } from "node:http2"
 import type { Socket } from "node:net"
 
@@ -11,12 +11,13 @@ interface Tracked {
   [key]?: Connection
 }
 
+/** Node's own notes on a socket: the response that is being written, the newest request. A contract test pins them. */
+interface Noted {
+  readonly _httpMessage?: ServerResponse | null
+  readonly parser?: { readonly incoming?: IncomingMessage | null } | null
+}
+
 export class Connection {
-  /**
-   * The response to the newest request; `undefined` while the client has asked for nothing. HTTP/1 answers in order, so
-   * this one is over last, and nothing has to be noted when a response ends.
-   */
-  last: ServerResponse | undefined
   /** The response that tells the client that this connection ends. */
   announced: ServerResponse | undefined
   /** Set for HTTP/2. */
@@ -25,6 +26,8 @@ export class Connection {
   upgrade: number | undefined
   /** `socket.bytesRead` when it was opened. */
   readonly unread: number
+  /** Its request was refused: what is being written to it is not the application's. */
+  refused = false
   /** When it became idle, or when our half of it was closed. Kept during a stop only. */
   since: number
   /** `socket.bytesRead` when a part of a request was seen last. Kept during a stop only. */
@@ -43,14 +46,21 @@ export class Connection {
     ;(socket as Tracked)[key] = this
   }
 
-  /** Whether a request of HTTP/1 is in progress. */
-  get isWorking(): boolean {
-    return this.last !== undefined && !this.last.closed
+  /** The response of HTTP/1 in progress; of several, pipelined, the first. */
+  get response(): ServerResponse | undefined {
+    if (this.refused || this.session !== undefined) return undefined
+    return (this.socket as Noted)._httpMessage ?? undefined
+  }
+
+  /** Whether requests wait behind the one in progress. */
+  get isPipelined(): boolean {
+    const newest = (this.socket as Noted).parser?.incoming ?? undefined
+    return newest !== undefined && newest !== this.response?.req
   }
 
   /** Whether the client has sent nothing yet. */
   get isSilent(): boolean {
-    return this.last === undefined && this.socket.bytesRead === this.unread
+    return this.socket.bytesRead === this.unread
   }
 
   /** Whether nobody writes to it any more: a `Connection: close` response has ended, or it was refused. */

@@ -119,9 +119,10 @@ export class Drainer {
     this.#gatekeeper.standUp()
     for (const { session } of this.#traffic.connections) if (session !== undefined) this.#gatekeeper.notice(session)
     if (!this.#traffic.serving) this.#gatekeeper.refuseHeld()
-    this.webSockets.close()
-    // Last, because it resumes who waits for it.
+    // Resumes who waits for it, so it comes after every change here; before the close frames, so that the handler of a
+    // WebSocket can say goodbye.
     Deferred.doneUnsafe(this.draining, Effect.void)
+    setImmediate(() => this.webSockets.close())
   }
 
   readonly #atRest: Effect.Effect<void> = Effect.suspend(() =>
@@ -129,34 +130,52 @@ export class Drainer {
   )
 
   /** Until nothing has arrived for a moment, then when the event loop has found nothing more to accept. */
-  readonly #stopListening: Effect.Effect<void> = Effect.suspend(() => this.#quiet).pipe(
-    Effect.andThen(Effect.suspend(() => this.#nothingToAccept)),
-    Effect.andThen(Effect.sync(() => this.#closeSocket()))
+  readonly #stopListening: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.andThen(this.#quiet, this.#closeWhenAccepted)
   )
 
   readonly #quiet: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
-    // Nobody is connected: nobody is in the middle of anything.
-    if (!this.#traffic.isOpen) return
+    // Somebody who is connected may be about to send; otherwise only what has come of late says that more may come.
+    const from = this.#traffic.isOpen ? this.#began : 0
     const end = this.#began + this.#limits.refuse
     while (true) {
-      const due = Math.min(Math.max(this.#traffic.lastArrival, this.#began) + this.#limits.quiet, end)
+      const due = Math.min(Math.max(this.#traffic.lastArrival, from) + this.#limits.quiet, end)
       const left = due - performance.now()
       if (left <= 0) return
       yield* wait(Math.ceil(left))
     }
   })
 
-  readonly #nothingToAccept: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
-    for (let turns = 0; turns < mostTurns; turns++) {
-      const { accepted } = this.#traffic
-      yield* turn
-      if (this.#traffic.accepted === accepted) return
+  /**
+   * Connections that wait to be accepted when a socket stops listening are reset. The event loop accepts one a turn, so a
+   * turn without any has emptied the queue; closing in that very turn leaves them the shortest moment to arrive in. What
+   * is left of this turn does not count: it may be past its look at the network.
+   */
+  readonly #closeWhenAccepted: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    const { server } = this.#traffic
+    let immediate: NodeJS.Immediate
+    const look = (accepted: number | undefined, turns: number): void => {
+      immediate = setImmediate(() => {
+        if (server.listening && this.#traffic.accepted !== accepted && turns < mostTurns) {
+          return look(this.#traffic.accepted, turns + 1)
+        }
+        this.#closeSocket()
+        resume(Effect.void)
+      })
     }
+    look(undefined, 0)
+    return Effect.sync(() => clearImmediate(immediate))
   })
 
   readonly #sweeping: Effect.Effect<never> = Effect.gen({ self: this }, function* () {
     const sweeper = new Sweeper(this.#traffic, this.#limits, this.#began)
-    while (true) yield* sweeper.sweep() ? turn : Effect.andThen(wait(sweepInterval), turn)
+    while (true) {
+      for (const closable of sweeper.sweep()) {
+        yield* turn
+        sweeper.close(closable)
+      }
+      yield* wait(sweepInterval)
+    }
   })
 
   /** `close` of an HTTP server would destroy idle connections, with the requests that are on their way to them. */

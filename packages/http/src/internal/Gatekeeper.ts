@@ -38,7 +38,7 @@ export class Gatekeeper {
     for (const response of this.#traffic.responses()) {
       this.#traffic.watch(response)
       const connection = connectionOf(response.req.socket)
-      if (connection !== undefined) this.#announce(response, connection)
+      if (connection?.isPipelined === false) this.#announce(response, connection)
     }
     const { server } = this.#traffic
     const emit: (event: string, ...args: ReadonlyArray<unknown>) => boolean = server.emit.bind(server)
@@ -65,6 +65,8 @@ export class Gatekeeper {
   /** Answers what came before the application was ready to serve, and now never will be. */
   refuseHeld(): void {
     for (const held of this.#traffic.held.splice(0)) {
+      const connection = connectionOf(held[1].socket)
+      if (connection !== undefined) connection.refused = true
       if (held[0] === "upgrade") refuseSocket(held[1], held[2], this.#retryAfter)
       else refuse(held[1], held[2], this.#retryAfter)
     }
@@ -92,6 +94,7 @@ export class Gatekeeper {
     const connection = connectionOf(request.socket)
     traffic.lastArrival = performance.now()
     if (this.#isNew(connection?.late === true) && !this.#limits.exempt(request.url ?? "")) {
+      if (connection !== undefined) connection.refused = true
       this.#answer(() => refuse(request, response, this.#retryAfter))
       return false
     }
@@ -102,7 +105,7 @@ export class Gatekeeper {
       return true
     }
     const before = connection.announced
-    if (before !== undefined && connection.isWorking) {
+    if (before !== undefined && connection.response !== response) {
       // Pipelined. Once a response has said that it is the last, a request behind it is not processed (RFC 9112, 9.6),
       // and the client knows that it may repeat it. As long as none has said so, only the newest is the last.
       if (before.headersSent) return false

@@ -2,7 +2,7 @@
  * What is going on on a server: its connections, the requests in progress, and who waits for a change. Bookkeeping only;
  * what to do about it is decided elsewhere.
  *
- * While no stop is going on, a request of HTTP/1 costs one assignment.
+ * A request of HTTP/1 costs nothing: what is in progress is read from the connections when somebody asks.
  */
 import * as Effect from "effect/Effect"
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
@@ -36,6 +36,10 @@ export class Traffic {
   readonly #streams = new Set<ServerResponse>()
   /** Handlers of upgraded connections that have not ended; they may have something left to do when the connection has. */
   #upgraded = 0
+  #tracksStreams = false
+  /** Listeners for requests that are not the application's. */
+  readonly #own = new Set<unknown>()
+  readonly #watched = new WeakSet<ServerResponse>()
   readonly #watchers = new Set<() => void>()
 
   constructor(server: Server) {
@@ -46,30 +50,28 @@ export class Traffic {
     } else {
       server.prependListener("connection", (socket) => this.#track(this.connections, socket, this.#arrived()))
     }
-    server.on("session", (session: ServerHttp2Session) => {
-      const connection = connectionOf(session.socket)
-      if (connection !== undefined) connection.session = session
+    server.on("session", (session: ServerHttp2Session) => this.#session(session))
+    server.prependListener("upgrade", (_, socket) => {
+      const connection = connectionOf(socket)
+      if (connection !== undefined) connection.upgrade = connection.socket.bytesWritten
     })
-    this.#trackRequests()
-    this.#watchApplication()
+    this.#holdUntilServing()
   }
 
   /** The responses in progress. */
   *responses(): Iterable<ServerResponse> {
-    for (const connection of this.connections) {
-      if (connection.isWorking && connection.session === undefined) yield connection.last as ServerResponse
-    }
+    for (const { response } of this.connections) if (response !== undefined) yield response
     yield* this.#streams
   }
 
   /** Counts by kind, read from what is there now. */
   readonly inFlight = (): Record<string, number> => {
     const counts: Record<string, number> = {}
-    const count = (kind: string, by = 1) => (counts[kind] = (counts[kind] ?? 0) + by)
-    for (const response of this.responses())
-      if (connectionOf(response.req.socket)?.late !== true) count(kindOf(response))
-    if (this.held.length > 0) count("request", this.held.length)
-    if (this.#upgraded > 0) count("websocket", this.#upgraded)
+    for (const response of this.responses()) {
+      const kind = kindOf(response)
+      counts[kind] = (counts[kind] ?? 0) + 1
+    }
+    if (this.#upgraded > 0) counts["websocket"] = this.#upgraded
     return counts
   }
 
@@ -89,9 +91,10 @@ export class Traffic {
    * so: it destroys them. Here they are asked and not destroyed.
    */
   idle(): ReadonlySet<Connection> {
-    const idle = new Set<Connection>()
     const { server } = this
-    if (typeof server.closeIdleConnections !== "function") return idle
+    // Older servers of HTTP/2 that also speak HTTP/1 do not know.
+    if (typeof server.closeIdleConnections !== "function") return this.connections
+    const idle = new Set<Connection>()
     for (const connection of this.connections) {
       connection.socket.destroy = () => {
         idle.add(connection)
@@ -131,56 +134,70 @@ export class Traffic {
       return Effect.sync(() => void this.#watchers.delete(watch))
     })
 
+  /** Lets those who wait know when this response ends, and those that are queued behind it. */
   watch(response: ServerResponse): void {
+    if (this.#watched.has(response)) return
+    this.#watched.add(response)
     response.on("close", () => {
       const connection = connectionOf(response.req.socket)
       if (connection !== undefined) connection.since = performance.now()
+      if (connection?.response !== undefined) this.watch(connection.response)
       this.#changed()
     })
   }
 
-  #trackRequests(): void {
-    const track = (event: "request" | "checkContinue", request: IncomingMessage, response: ServerResponse): void => {
-      if (!this.serving) return void this.held.push([event, request, response])
-      const connection = connectionOf(request.socket)
-      if (connection === undefined) return
-      connection.last = response
-      if (connection.session === undefined) return
+  #session(session: ServerHttp2Session): void {
+    const connection = connectionOf(session.socket)
+    if (connection !== undefined) connection.session = session
+    const track = (request: IncomingMessage, response: ServerResponse): void => {
+      if (request.httpVersionMajor !== 2) return
       this.#streams.add(response)
       response.on("close", () => {
         this.#streams.delete(response)
         this.#changed()
       })
     }
-    const { server } = this
-    server.prependListener("request", (request, response) => track("request", request, response))
-    server.prependListener("checkContinue", (request, response) => track("checkContinue", request, response))
-    server.prependListener("upgrade", (request, socket, head) => {
-      if (!this.serving) return void this.held.push(["upgrade", request, socket, head])
-      const connection = connectionOf(socket)
-      if (connection !== undefined) connection.upgrade = connection.socket.bytesWritten
-    })
+    if (this.#tracksStreams) return
+    this.#tracksStreams = true
+    this.#own.add(track)
+    this.server.prependListener("request", track)
   }
 
   /**
    * The socket listens before the application does, because its layers are still being built. What comes in between is
    * kept until then; without this it would never be answered.
    */
-  #watchApplication(): void {
-    const { server } = this
-    server.on("newListener", (event: string) => {
-      if (event !== "request" || this.serving) return
-      // The listener is added after this event.
+  #holdUntilServing(): void {
+    const { held, server } = this
+    const hold = {
+      request: (request: IncomingMessage, response: ServerResponse) => void held.push(["request", request, response]),
+      checkContinue: (request: IncomingMessage, response: ServerResponse) =>
+        void held.push(["checkContinue", request, response]),
+      upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+        void held.push(["upgrade", request, socket, head])
+    }
+    const toggle = (by: "on" | "off"): void => {
+      server[by]("request", hold.request)
+      server[by]("checkContinue", hold.checkContinue)
+      server[by]("upgrade", hold.upgrade)
+    }
+    let applications = 0
+    const isApplication = (event: string, listener: unknown): boolean => event === "request" && !this.#own.has(listener)
+    this.#own.add(hold.request)
+    toggle("on")
+    server.on("newListener", (event: string, listener: unknown) => {
+      if (!isApplication(event, listener) || ++applications > 1) return
+      this.serving = true
+      // The listener is added after this event, and its companions after it.
       queueMicrotask(() => {
-        this.serving = server.listenerCount("request") > 1
-        if (!this.serving) return
-        for (const [event, ...args] of this.held.splice(0)) {
-          if (!args[0].destroyed) server.emit(event, ...args)
-        }
+        toggle("off")
+        for (const [event, ...args] of held.splice(0)) if (!args[0].destroyed) server.emit(event, ...args)
       })
     })
-    server.on("removeListener", (event: string) => {
-      if (event === "request") this.serving = server.listenerCount("request") > 1
+    server.on("removeListener", (event: string, listener: unknown) => {
+      if (!isApplication(event, listener) || --applications > 0) return
+      this.serving = false
+      toggle("on")
     })
   }
 

@@ -19,8 +19,8 @@ export const Drain = Context.Reference<{
 /**
  * Completes when draining begins. In the code of a request, a stream or a WebSocket.
  *
- * **When to use**: to say goodbye in the application's own protocol: a WebSocket handler can send a last message only
- * before it, because the close frame follows at once.
+ * **When to use**: to say goodbye in the application's own protocol. What the handler of a WebSocket writes at once is
+ * sent before the close frame, which follows in the next turn of the event loop.
  *
  * **Interruption safety**: waiting can be interrupted at any time.
  */

@@ -10,8 +10,10 @@ export const wait = (millis: number): Effect.Effect<void> =>
     return Effect.sync(() => clearTimeout(timer))
   })
 
-/** Waits until the event loop has looked at the network once. */
+/** Waits until the event loop has looked at the network: what is left of this turn may be past that, so a whole one. */
 export const turn: Effect.Effect<void> = Effect.callback<void>((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
+  let immediate = setImmediate(() => {
+    immediate = setImmediate(() => resume(Effect.void))
+  })
   return Effect.sync(() => clearImmediate(immediate))
 })
