@@ -90,8 +90,8 @@ export const layer = (options: Options): Layer.Layer<HealthProbes, ListenError, 
  * import * as HealthProbes from "@quiesce/http/HealthProbes"
  *
  * const Probes = HealthProbes.layerConfig({
- *   port: Config.port("PROBES_PORT").pipe(Config.withDefault(9000)),
- *   host: Config.string("PROBES_HOST").pipe(Config.withDefault("127.0.0.1"))
+ *   port: Config.Port("PROBES_PORT").pipe(Config.withDefault(9000)),
+ *   host: Config.String("PROBES_HOST").pipe(Config.withDefault("127.0.0.1"))
  * })
  * ```
  */

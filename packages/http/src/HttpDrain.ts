@@ -194,7 +194,7 @@ export const layer = (
  * import { createServer } from "node:http"
  * import * as HttpDrain from "@quiesce/http/HttpDrain"
  *
- * const Server = HttpDrain.layerConfig(() => createServer(), { port: Config.port("PORT").pipe(Config.withDefault(3000)) })
+ * const Server = HttpDrain.layerConfig(() => createServer(), { port: Config.Port("PORT").pipe(Config.withDefault(3000)) })
  * ```
  */
 export const layerConfig = (
