@@ -224,6 +224,21 @@ describe("the end of the drain budget", () => {
     expect(report.outcome._tag).toBe("Degraded")
   })
 
+  test("drain-touches-no-work: a request that cannot be interrupted is still answered after it", async () => {
+    const route = makeRoute()
+    const service = await Service.start(HttpRouter.add("GET", "/", route.handler, { uninterruptible: true }), {
+      app: { drain: 100, interrupt: "10 seconds" }
+    })
+    const wire = await Wire.open(service.port)
+    wire.get("/")
+    await route.entered
+    const stopped = service.stop()
+    await service.reached("Interrupting")
+    route.answer("done")
+    expect(await wire.closed).toMatch(/^HTTP\/1.1 200 [\s\S]*done$/)
+    await stopped
+  })
+
   test("is not waited for when the request is done before", async () => {
     const route = makeRoute()
     const service = await Service.start(HttpRouter.add("GET", "/", route.handler), { app: { drain: "10 seconds" } })
@@ -262,6 +277,26 @@ test("a WebSocket handler that waits for the stop can say goodbye before the clo
   expect(messages).toEqual(["goodbye"])
   expect(event.code).toBe(1001)
   expect((await stopped).outcome._tag).toBe("Clean")
+})
+
+test("listens-until-quiet: each arrival prolongs it, and then nobody listens", async () => {
+  const service = await Service.start(ok, { drain: { quiet: 200, refuseAtMost: 10_000 } })
+  const old = await Wire.open(service.port)
+  const stopped = service.stop()
+  await service.reached("Draining")
+  const began = performance.now()
+  const late: Array<Wire> = []
+  for (let n = 0; n < 3; n++) {
+    await new Promise((resolve) => setTimeout(resolve, 120)) // not quiet, and not without a pause either
+    const wire = await Wire.open(service.port)
+    wire.get("/")
+    late.push(wire)
+  }
+  for (const wire of late) expect(await wire.closed).toMatch(/^HTTP\/1.1 503 /)
+  expect(performance.now() - began).toBeGreaterThan(3 * 120 + 190)
+  await expect(Wire.open(service.port)).rejects.toThrow("ECONNREFUSED")
+  old.destroy()
+  await stopped
 })
 
 describe("refusals", () => {

@@ -235,7 +235,7 @@ describe("a real process on SIGTERM", () => {
     expect(child.lines).toContain("released")
   })
 
-  test("serves a connection that was idle at the signal once more", async () => {
+  test("serves-old-connections: one that was idle at the signal is served once more", async () => {
     const child = await start({ drain: { quiet: 300, refuseAtMost: 2000 } })
     const wire = await Wire.open(child.port)
     wire.get("/")
@@ -251,7 +251,7 @@ describe("a real process on SIGTERM", () => {
     expect((await child.ended()).code).toBe(0)
   })
 
-  test("refuses gated routes and new connections with 503 and Retry-After", async () => {
+  test("refuses-new-work-cleanly: gated routes and new connections get 503 with Retry-After", async () => {
     const child = await start({ drain: { quiet: 300, refuseAtMost: 2000 } })
     const events = await Wire.open(child.port)
     const gated = await Wire.open(child.port)

@@ -20,7 +20,7 @@ import { Traffic } from "./Traffic.ts"
 import { turn, wait } from "./turns.ts"
 import { WebSockets } from "./WebSockets.ts"
 
-/** How often what has become due is looked for; what ends by itself is noticed at once. */
+/** How often, at most, what has become due is looked for, in milliseconds; what ends by itself is noticed at once. */
 const sweepInterval = 10
 /** Time for the last answers to leave when the server is released. */
 const farewell = 50
@@ -174,7 +174,7 @@ export class Drainer {
         yield* turn
         sweeper.close(closable)
       }
-      yield* wait(sweepInterval)
+      yield* wait(Math.max(sweepInterval, this.#traffic.connections.size / 100))
     }
   })
 

@@ -5,7 +5,7 @@
  * | a connection that | ends |
  * | --- | --- |
  * | works on a request | with that response |
- * | is idle | when it has been for `quiet`; a few a turn, see `close` |
+ * | is idle | when it and all others have been for `quiet`; a few a turn, see `close` |
  * | never sent a byte | `silentTimeout` after it was opened |
  * | has sent a part of a request's headers | with 408, when `headersTimeout` or half of it without a byte has passed |
  * | has a request whose body stopped arriving | with 408, after `stallTimeout` without a byte |
@@ -45,9 +45,11 @@ export class Sweeper {
   sweep(): ReadonlyArray<ReadonlyArray<Closable>> {
     const now = performance.now()
     const idle = this.#traffic.idle()
+    const { idle: atMost, quiet, silent } = this.#limits
+    const isQuiet = now >= Math.min(this.#traffic.lastArrival + quiet, this.#began + atMost)
     const closable: Array<Closable> = []
     const collect = (connection: Connection, due: number): void => {
-      if (now < Math.max(due, this.#began + this.#limits.quiet)) return
+      if (now < Math.max(due, this.#began + quiet)) return
       closable.push({ connection, bytesRead: connection.socket.bytesRead })
     }
     for (const connection of this.#traffic.connections) {
@@ -55,11 +57,11 @@ export class Sweeper {
       else if (connection.isEnding) this.#linger(connection, now)
       else if (connection.upgrade !== undefined) this.#upgraded(connection, now)
       else if (connection.response !== undefined) continue
-      else if (connection.isSilent) collect(connection, connection.opened + this.#limits.silent)
-      else if (idle.has(connection)) collect(connection, connection.since + this.#limits.quiet)
+      else if (connection.isSilent) collect(connection, connection.opened + silent)
+      else if (idle.has(connection)) collect(connection, isQuiet ? connection.since + quiet : Infinity)
       else this.#headers(connection, now)
     }
-    for (const { opened, socket } of this.#traffic.handshakes) if (now >= opened + this.#limits.silent) socket.destroy()
+    for (const { opened, socket } of this.#traffic.handshakes) if (now >= opened + silent) socket.destroy()
     for (const response of this.#traffic.responses()) this.#upload(response, now)
     const few = Math.ceil(closable.length / mostTurns)
     return Array.from({ length: Math.ceil(closable.length / few) || 0 }, (_, n) =>

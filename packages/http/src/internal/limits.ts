@@ -10,6 +10,7 @@ export interface Limits {
   readonly name: string
   readonly quiet: number
   readonly refuse: number
+  readonly idle: number
   readonly silent: number
   readonly headers: number
   readonly stall: number
@@ -29,6 +30,7 @@ export const resolve = (options: DrainOptions = {}): Limits => {
     name: options.name ?? "http",
     quiet: Duration.toMillis(options.quiet ?? 60),
     refuse: Duration.toMillis(options.refuseAtMost ?? 500),
+    idle: Duration.toMillis(options.idleAtMost ?? 2000),
     silent: Duration.toMillis(options.silentTimeout ?? 500),
     headers: Duration.toMillis(options.headersTimeout ?? 1000),
     stall: Duration.toMillis(options.stallTimeout ?? 2000),
