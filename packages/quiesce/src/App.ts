@@ -108,10 +108,9 @@ export const start = <A, E, R>(
     })
     const lifecycle = makeLifecycle(pipeline)
     // A launch inside another application is an application of its own.
-    const services = context.pipe(
-      Context.add(Lifecycle, lifecycle),
-      Context.add(CurrentComponent, undefined)
-    ) as Context.Context<R>
+    const added = context.pipe(Context.add(Lifecycle, lifecycle), Context.add(CurrentComponent, undefined))
+    // Flat: effect copies a context that was added to too often at each further step, and so at each request of a server.
+    const services = Context.makeUnsafe<R>(new Map(added.mapUnsafe))
     pipeline.start((memoMap, scope) => Effect.provideContext(Layer.buildWithMemoMap(layer, memoMap, scope), services))
     return {
       lifecycle,

@@ -12,7 +12,7 @@
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { type ComponentNode, CurrentComponent, type Hold } from "./ComponentNode.ts"
@@ -73,8 +73,8 @@ export class TrackedMemoMap implements Layer.MemoMap {
         started = node
         const view = new TrackedMemoMap(this.#ledger, node)
         return build(view, node.scope).pipe(
-          Effect.provideService(Layer.CurrentMemoMap, view),
-          Effect.provideService(CurrentComponent, node)
+          // One step for both: the fewer are on top of each other, the cheaper is every later one.
+          Effect.provideContext(Context.make(Layer.CurrentMemoMap, view).pipe(Context.add(CurrentComponent, node)))
         )
       }),
       (exit) => {
