@@ -189,7 +189,6 @@ const terminal = existsSync("/usr/bin/script")
 describe.skipIf(terminal === undefined)("on a terminal (needs util-linux's script)", () => {
   it("shows one live line while stopping: what is awaited and how long is left", async () => {
     const child = await (terminal ?? app)("job").says("ready")
-    await new Promise((resolve) => setTimeout(resolve, 0))
     const pid = /NODE_PID=(\d+)/.exec(child.output)?.[1]
     process.kill(Number(pid), "SIGTERM")
     const { stdout } = await child.ended()
