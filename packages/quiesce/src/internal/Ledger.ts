@@ -11,7 +11,6 @@
  * 4. `bounded`: a node is settled at most its stop timeout (plus leases) after its release began, and always before the limit.
  */
 import * as Cause from "effect/Cause"
-import * as Config from "effect/Config"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -19,10 +18,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
-import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import { between } from "./analysis.ts"
 import { ComponentNode, type Hold } from "./ComponentNode.ts"
+import { describe } from "./describe.ts"
 import type { Kernel } from "./Kernel.ts"
 import * as Names from "./names.ts"
 import { lookup } from "./policy.ts"
@@ -312,27 +311,6 @@ export class Ledger {
 
   #event(node: ComponentNode): { readonly at: number; readonly id: number; readonly name: string } {
     return { at: this.#kernel.now(), id: node.id, name: node.name }
-  }
-}
-
-/** A cause in one line: enough for an event; the log carries the whole. */
-export const describe = (cause: Cause.Cause<unknown>): string => {
-  const error = Cause.squash(cause)
-  const said = Predicate.hasProperty(error, "message") && error.message !== "" ? text(error.message) : text(error)
-  const line = (
-    error instanceof Config.ConfigError ? `the configuration is wrong, set or correct what it names: ${said}` : said
-  ).replace(/\s*\n\s*/g, " ")
-  return line.length <= longestDescription ? line : `${line.slice(0, longestDescription - 1)}…`
-}
-
-const longestDescription = 300
-
-/** Whatever was thrown, also what has no text of its own. */
-const text = (thrown: unknown): string => {
-  try {
-    return String(thrown)
-  } catch {
-    return "something without a text was thrown"
   }
 }
 

@@ -7,8 +7,8 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { AwaitedKind } from "../Event.ts"
 import { between } from "./analysis.ts"
+import { describe } from "./describe.ts"
 import type { Kernel } from "./Kernel.ts"
-import { describe } from "./Ledger.ts"
 
 interface Wait {
   readonly kind: AwaitedKind
