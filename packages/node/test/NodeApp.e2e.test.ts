@@ -114,6 +114,13 @@ describe("a process run by NodeApp", () => {
     expect(stopMillis).toBeLessThan(1100)
   })
 
+  it("exits although a listener throws at every event, the last one included, and a handle lingers", async () => {
+    const { code, stderr, stdout } = await app("timer,finish", { LISTENER: "throws" }).ended()
+    expect(code).toBe(0)
+    expect(stdout).toContain("the listener is broken")
+    expect(stderr).toContain("fixture stopped clean")
+  })
+
   it("exits although a handle lingers, and says which", async () => {
     const { code, stderr } = await app("timer,finish").ended()
     expect(code).toBe(0)

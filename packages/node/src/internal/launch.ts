@@ -30,9 +30,13 @@ export const launch = <A, E>(
 
   const onEvent = (event: Event): void => {
     events.push(event)
-    options.onEvent?.(event)
-    progress.onEvent(event)
-    if (event._tag === "Ended") leave(Report.fromEvents(events))
+    try {
+      options.onEvent?.(event)
+    } finally {
+      // Whatever the user's listener throws, the process leaves.
+      progress.onEvent(event)
+      if (event._tag === "Ended") leave(Report.fromEvents(events))
+    }
   }
 
   const leave = (report: Report.Report): void => {
