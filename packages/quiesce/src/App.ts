@@ -108,7 +108,7 @@ export const start = <A, E, R>(
     })
     const lifecycle = makeLifecycle(pipeline)
     // A launch inside another application is an application of its own.
-    const added = context.pipe(Context.add(Lifecycle, lifecycle), Context.add(CurrentComponent, undefined))
+    const added = context.pipe(Context.add(Lifecycle, lifecycle), Context.add(CurrentComponent, pipeline.ledger.root))
     // Flat: effect copies a context that was added to too often at each further step, and so at each request of a server.
     const services = Context.makeUnsafe<R>(new Map(added.mapUnsafe))
     pipeline.start((memoMap, scope) => Effect.provideContext(Layer.buildWithMemoMap(layer, memoMap, scope), services))

@@ -5,8 +5,12 @@
  * services it provides. `Component.make` gives a layer the name and the limits that you want instead.
  */
 import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { CurrentComponent } from "./internal/ComponentNode.ts"
 import { register } from "./internal/policy.ts"
+import { tracked } from "./internal/TrackedMemoMap.ts"
 
 /** How a component is stopped. */
 export interface Policy {
@@ -37,6 +41,11 @@ export interface Policy {
  * object per component and reuse it by reference: two calls of `make` around a layer are two layers to Effect's sharing,
  * although the layer inside stays one.
  *
+ * A component that is built while its surroundings start is seen wherever that is: below `Layer.fresh`, in the routes of
+ * `HttpRouter.serve`, by `Effect.provide` inside of another component. Without a name it would count as part of what builds
+ * it. What running code builds, for a request or a tenant of a `LayerMap`, is not seen: it comes and goes with its own scope,
+ * and neither its limits nor its failures are the application's.
+ *
  * **Interruption safety**: that of the layer inside.
  *
  * @example
@@ -56,8 +65,12 @@ export interface Policy {
 export const make =
   (name: string, policy: Policy = {}) =>
   <ROut, E, RIn>(layer: Layer.Layer<ROut, E, RIn>): Layer.Layer<ROut, E, RIn> => {
-    const component = Layer.fromBuildMemo<ROut, E, RIn>((memoMap, scope) =>
-      Layer.buildWithMemoMap(layer, memoMap, scope)
+    const build = (memoMap: Layer.MemoMap, scope: Scope.Scope) => Layer.buildWithMemoMap(layer, memoMap, scope)
+    const component: Layer.Layer<ROut, E, RIn> = Layer.fromBuildMemo((memoMap, scope) =>
+      Effect.flatMap(CurrentComponent, (owner) => {
+        const map = tracked(memoMap, owner)
+        return map === undefined ? build(memoMap, scope) : map.adopt(component, scope, build)
+      })
     )
     register(component, { name, policy })
     return component

@@ -1,6 +1,7 @@
 /**
  * Work that a stop must not tear apart: a soft shield with a limit and a name.
  */
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -63,6 +64,8 @@ export const run = <A, E, R>(
         Effect.forkDetach({ startImmediately: true, uninterruptible: false })
       )
       section.fiber = fiber
+      // Given up before it had begun: its limit is nothing.
+      if (Deferred.isDoneUnsafe(section.ended)) fiber.interruptUnsafe()
       return yield* restore(Fiber.join(fiber)).pipe(Effect.onInterrupt(() => criticalSections.bound(section)))
     })
   )

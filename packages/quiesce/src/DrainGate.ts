@@ -2,15 +2,17 @@
  * The gate for new work of one kind, and the count of what was accepted.
  *
  * Invariants, each a test of that name:
- * 1. `no-late-acceptance`: once closed, nothing gets in.
+ * 1. `no-late-acceptance`: once closed, nothing gets in; nor once the application drains, whoever gets the first turn then.
  * 2. `closed-and-empty`: waiting ends only when the gate is closed and everything accepted has left.
  * 3. `counted-exactly`: every way out of accepted work (success, failure, interruption) is counted once.
+ * 4. `closed-with-its-scope`: a gate whose scope closes is closed, and waiting for it ends.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { Lifecycle } from "./Lifecycle.ts"
+import { isRefusing } from "./Phase.ts"
 import { ShuttingDown } from "./ShuttingDown.ts"
 
 export interface DrainGate {
@@ -39,6 +41,9 @@ const interruptBatch = 2000
  *
  * **When to use**: for any work that arrives from outside and must be finished or refused, never dropped: messages, jobs,
  * uploads, RPC calls. HTTP requests have theirs already (`@quiesce/http`).
+ *
+ * **Details**: a scope that closes before the stop, as in the rollback of a failed start, closes the gate too: what is left in
+ * it is told as `Straggler` and interrupted, and the scope waits for that, at most the application's `stopTimeout`.
  *
  * **Interruption safety**: accepting and counting is one synchronous step; an interruption before it leaves nothing behind,
  * one after it is counted out.
@@ -72,7 +77,8 @@ export const make = Effect.fnUntraced(function* (
   })
   const refused = Effect.suspend(() => Effect.fail(new ShuttingDown({ kind })))
   const enter = Effect.suspend(() => {
-    if (closed) return refused
+    // The state counts at once; the drain that closes the gate may have to wait for its turn.
+    if (closed || isRefusing(lifecycle.stateUnsafe())) return refused
     count++
     return Effect.void
   })
@@ -107,8 +113,14 @@ export const make = Effect.fnUntraced(function* (
     name: kind,
     inFlight: () => ({ [kind]: count }),
     drain: Effect.andThen(close, awaitEmpty),
-    interrupt: Effect.suspend(() => Effect.andThen(interruptInBatches(Array.from(fibers.keys())), awaitEmpty))
+    // Closed first: an escalation can give the drain up before it has had its turn.
+    interrupt: close.pipe(
+      Effect.andThen(Effect.suspend(() => interruptInBatches(Array.from(fibers.keys())))),
+      Effect.andThen(awaitEmpty)
+    )
   })
+  // It may end before the application stops, as in the rollback of a failed start.
+  yield* Effect.addFinalizer(() => close)
   return gate
 })
 

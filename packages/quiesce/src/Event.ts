@@ -27,18 +27,24 @@ export const AwaitedKind = Schema.Literals([
 export type AwaitedKind = typeof AwaitedKind.Type
 
 /**
+ * - `ComponentStarting`: `at` is when its start began; what starts for less than a millisecond is told of at its end. Below
+ *   `Layer.fresh` and in code, only what `Component.make` has named is told of, and only what is built during the start.
  * - `ComponentStarting.builtWith`: ids of the components whose services were there when this one was built, its direct
  *   dependencies; the graph of the application is in the log.
- * - `ComponentStarted.empty`: it neither provides nor acquired anything, as the effect inside of `Layer.unwrap`. It is not
- *   told to stop, and the report leaves it out, unless it acquires something later.
+ * - `ComponentStarted.empty`: it neither provides nor acquired anything, as the effect inside of `Layer.unwrap`, or turned out
+ *   to be a composition of others. It is not told to stop, and the report leaves it out, unless it acquires something later.
  * - `ComponentNamed`: a component's final name, when `Component.make` names it after its start had begun.
  * - `ComponentStopped.failure`: what its finalizers failed with. `ComponentAbandoned`: its budget ended before its
  *   finalizers (`limit` says which), or its start did not end; they may still run, and `ComponentStoppedLate` says when
- *   finalizers were done after all.
+ *   finalizers were done after all. A start that fails after it was left behind is told as `ComponentStartFailed`.
  * - `BackgroundFailed`: a fiber that the component forked into its scope died; `policy` is the component's.
  * - `Crashed`: an exception or a rejection that nobody caught.
- * - `Awaited`: one thing that a stop waited for, how long, and how it ended.
- * - `Straggler`: accepted work still unfinished when its budget ended, by kind.
+ * - `StopRequested.spent`: milliseconds of the grace period that the rollback of a failed start had taken before.
+ * - `GateClosed`: a drainable takes no new work: the application drains, or a start is rolled back.
+ * - `Awaited`: one thing that a stop waited for, how long, and how it ended. `AwaitedLate`: it failed when it was not waited
+ *   for any longer.
+ * - `Straggler`: accepted work still unfinished when its budget ended, or when the scope of its drainable closed before the
+ *   application drained, by kind.
  * - `Lingering`: what still holds the process after the release.
  */
 export const Event = Schema.TaggedUnion({
@@ -58,7 +64,7 @@ export const Event = Schema.TaggedUnion({
   ComponentStoppedLate: { ...component, failure: Schema.optionalKey(Schema.String) },
   BackgroundFailed: { ...component, message: Schema.String, policy: Schema.Literals(["stop", "log"]) },
   Crashed: { at, kind: Schema.Literals(["uncaughtException", "unhandledRejection"]), message: Schema.String },
-  StopRequested: { at, reason: StopReason },
+  StopRequested: { at, reason: StopReason, spent: Schema.optionalKey(Schema.Number) },
   Escalated: { at, rung: Schema.Literals(["Graceful", "Interrupt", "Exit"]), signal: Schema.String },
   GateClosed: { at, name: Schema.String },
   InFlight: { at, counts: Schema.Record(Schema.String, Schema.Number) },
@@ -70,6 +76,7 @@ export const Event = Schema.TaggedUnion({
     result: Schema.Literals(["done", "failed", "abandoned"]),
     failure: Schema.optionalKey(Schema.String)
   },
+  AwaitedLate: { at, kind: AwaitedKind, name: Schema.String, failure: Schema.String },
   Straggler: { at, kind: Schema.String, count: Schema.Number },
   CriticalSectionWaited: { at, name: Schema.String, waited: Schema.Number, exceeded: Schema.Boolean },
   LeaseGranted: { at, to: Schema.String, millis: Schema.Number },

@@ -115,12 +115,21 @@ export class Lifecycle extends Context.Service<
     /** Time to the deadline; `None` while no stop has been requested. */
     readonly remaining: Effect.Effect<Option.Option<Duration.Duration>>
     /**
+     * Time until every release must be over, the deadline without the reserve: what a finalizer with a limit of its own must
+     * stay below. `None` while neither a stop nor the rollback of a failed start is going on.
+     */
+    readonly releaseRemaining: Effect.Effect<Option.Option<Duration.Duration>>
+    /**
      * Asks for a longer budget for the phase or component at work, for example while a large upload completes. Grants at
      * most what the grace period leaves and returns what it granted; zero when no stop is going on.
      */
     readonly extendStop: (by: Duration.Input) => Effect.Effect<Duration.Duration>
 
-    /** Takes part in the drain until the scope closes. Registered while already draining, it is drained at once. */
+    /**
+     * Takes part in the drain until the scope closes. Registered while already draining, it is drained at once. Where the
+     * scope closes before the drain, as in the rollback of a failed start, `drain` is begun, so that it refuses, and given up;
+     * work that is left is told as `Straggler` and interrupted, for at most the application's `stopTimeout`.
+     */
     readonly drainable: (drainable: Drainable) => Effect.Effect<void, never, Scope.Scope>
     /**
      * Runs when draining begins, all in parallel, bounded by the drain budget; a failure is logged and degrades. Registered

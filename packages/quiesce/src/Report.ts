@@ -47,7 +47,7 @@ export const ChainLink = Schema.Struct({ name: Schema.String, waiting: Schema.Nu
  * - `components`: every component that was ever started, slowest release first.
  * - `criticalChain`: from the first release to the last.
  * - `awaited`: drainables, waiters and hooks, slowest first.
- * - `stragglers`: accepted work that did not finish in its budget, by kind.
+ * - `stragglers`: accepted work that did not finish in its budget, by kind, of the start and of the stop.
  * - `criticalSections`: those that the stop had to wait for.
  * - `failures`: one line for each failure of the whole life.
  * - `lingering`: what held the process after everything was released.
@@ -102,8 +102,13 @@ const only = <Tag extends Event["_tag"]>(events: ReadonlyArray<Event>, tag: Tag)
 export const outcomeOf = (events: ReadonlyArray<Event>): Outcome => {
   if (events.some((event) => event._tag === "ComponentAbandoned" && event.limit === "gracePeriod"))
     return { _tag: "TimedOut" }
-  return sinceRequest(events).some(isLoss) || events.some(isLeak) ? { _tag: "Degraded" } : { _tag: "Clean" }
+  // What a rollback cut short is lost, also when a signal came before the failed start could be told.
+  const counted = hasRun(events) ? sinceRequest(events) : events
+  return counted.some(isLoss) || events.some(isLeak) ? { _tag: "Degraded" } : { _tag: "Clean" }
 }
+
+const hasRun = (events: ReadonlyArray<Event>): boolean =>
+  events.some((event) => event._tag === "StateChanged" && event.to === "Running")
 
 const sinceRequest = (events: ReadonlyArray<Event>): ReadonlyArray<Event> =>
   events.slice(
@@ -112,6 +117,12 @@ const sinceRequest = (events: ReadonlyArray<Event>): ReadonlyArray<Event> =>
       0
     )
   )
+
+/** Of the start and of the stop: what code cut off itself while the application ran is not held against the stop. */
+const ofStartAndStop = (events: ReadonlyArray<Event>): ReadonlyArray<Event> => {
+  const running = events.findIndex((event) => event._tag === "StateChanged" && event.to === "Running")
+  return running === -1 ? events : [...events.slice(0, running), ...sinceRequest(events.slice(running))]
+}
 
 /** What makes a life less than clean whenever it happens: something was not released as it should have been. */
 const isLeak = (event: Event): boolean =>
@@ -171,10 +182,10 @@ export const fromEvents = (events: ReadonlyArray<Event>): Report => {
       }))
       .toSorted((a, b) => b.working - a.working),
     criticalChain: chain,
-    awaited: only(events, "Awaited")
+    awaited: only(ofStartAndStop(events), "Awaited")
       .map(({ kind, name, waited, result }) => ({ kind, name, waited, result }))
       .toSorted((a, b) => b.waited - a.waited),
-    stragglers: only(events, "Straggler").map(({ kind, count }) => ({ kind, count })),
+    stragglers: only(ofStartAndStop(events), "Straggler").map(({ kind, count }) => ({ kind, count })),
     criticalSections: only(sinceRequest(events), "CriticalSectionWaited").map(({ name, waited, exceeded }) => ({
       name,
       waited,
@@ -211,6 +222,8 @@ const failureLine = (event: Event): ReadonlyArray<string> => {
       return event.failure === undefined ? [] : [`${event.name} failed to stop cleanly: ${event.failure}`]
     case "Awaited":
       return event.failure === undefined ? [] : [`${event.name} (${event.kind}) failed: ${event.failure}`]
+    case "AwaitedLate":
+      return [`${event.name} (${event.kind}) failed after it had been given up: ${event.failure}`]
     case "EmergencyRan":
       return event.failure === undefined ? [] : [`emergency hook ${event.name} threw: ${event.failure}`]
     default:

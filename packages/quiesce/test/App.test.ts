@@ -15,6 +15,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as App from "quiesce/App"
 import * as Component from "quiesce/Component"
 import { Lifecycle } from "quiesce/Lifecycle"
+import * as Report from "quiesce/Report"
 import * as StopReason from "quiesce/StopReason"
 import { type AnyLayer, lifeOf, only, runToEnd, scripted, states } from "./support/scripted.ts"
 
@@ -172,6 +173,39 @@ describe("a start that fails", () => {
     })
   )
 
+  it.effect("is rolled back within the grace period also when something else that starts builds more meanwhile", () =>
+    Effect.gen(function* () {
+      const slow = scripted("slow", { stop: Effect.never, stopTimeout: "1 minute" })
+      const broken = scripted("broken", { needs: [slow], start: Effect.andThen(Effect.sleep(200), Effect.fail("no")) })
+      const stubborn = Layer.effectDiscard(
+        Effect.uninterruptible(Effect.andThen(Effect.sleep(300), Layer.build(scripted("nested"))))
+      )
+      const app = yield* App.start(Layer.mergeAll(broken, stubborn), { gracePeriod: "2 seconds" })
+      const report = yield* runToEnd(app)
+      expect(only(app.events, "ComponentStarting").map(({ at, name }) => [name, at])).toContainEqual(["nested", 300])
+      expect(only(app.events, "ComponentAbandoned").map(({ after, name }) => [name, after])).toContainEqual([
+        "slow",
+        1800
+      ])
+      expect(report.duration).toBeLessThanOrEqual(2000)
+    })
+  )
+
+  it.effect("holds a crash up no longer than a crash may take, whatever it was being rolled back for", () =>
+    Effect.gen(function* () {
+      const hanging = scripted("hanging", { stop: Effect.never, stopTimeout: "1 minute" })
+      const app = yield* App.start(scripted("broken", { needs: [hanging], start: Effect.fail("no") }), {
+        crashGracePeriod: "4 seconds",
+        reserve: "1 second"
+      })
+      yield* TestClock.adjust("500 millis")
+      app.reportCrashUnsafe("uncaughtException", new Error("boom"))
+      const report = yield* runToEnd(app)
+      expect(only(app.events, "ComponentAbandoned").map(({ at, name }) => [name, at])).toEqual([["hanging", 3500]])
+      expect(report.duration).toBe(3000)
+    })
+  )
+
   it.effect("that is recovered from leaves the later stop its whole grace period", () =>
     Effect.gen(function* () {
       const slow = (millis: number) =>
@@ -225,6 +259,18 @@ describe("a stop", () => {
     })
   )
 
+  it.effect("bounds also what was being released when it was asked for", () =>
+    Effect.gen(function* () {
+      const hanging = scripted("hanging", { stop: Effect.never, stopTimeout: "1 hour" })
+      const layer = Layer.effectDiscard(
+        Effect.forkDetach(Effect.scoped(Layer.build(hanging)), { startImmediately: true })
+      )
+      const { report } = yield* lifeOf(layer, { gracePeriod: "5 seconds", reserve: "1 second" })
+      expect(report.components.map((row) => `${row.name}: ${row.end}`)).toContain("hanging: abandoned")
+      expect([report.outcome._tag, report.duration]).toEqual(["TimedOut", 4000])
+    })
+  )
+
   it.effect("asked for by a layer that is still being built interrupts the start and builds nothing more", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
@@ -244,6 +290,51 @@ describe("a stop", () => {
         "Clean",
         0
       ])
+    })
+  )
+
+  it.effect("does not keep silent about a start that fails after it was left behind", () =>
+    Effect.gen(function* () {
+      const start = Effect.uninterruptible(Effect.andThen(Effect.sleep("10 seconds"), Effect.fail("no route to host")))
+      const { app, report } = yield* lifeOf(scripted("db", { start }), { interrupt: "1 second" })
+      expect(report.components.map((row) => `${row.name}: ${row.end}`)).toEqual(["db: abandoned"])
+      yield* TestClock.adjust("10 seconds")
+      expect(only(app.events, "ComponentStartFailed").map(({ message, name }) => `${name}: ${message}`)).toEqual([
+        "db: no route to host"
+      ])
+      const later = Report.fromEvents(app.events)
+      expect([later.components.map((row) => row.end), later.failures]).toEqual([
+        ["abandoned"],
+        ["db could not start: no route to host"]
+      ])
+    })
+  )
+
+  it.effect("does not keep silent about a finalizer that fails where the start itself never ended", () =>
+    Effect.gen(function* () {
+      const stuck = Layer.effectDiscard(
+        Effect.andThen(
+          Effect.acquireRelease(Effect.void, () => Effect.die(new Error("cannot close"))),
+          Effect.uninterruptible(Effect.never)
+        )
+      ).pipe(Component.make("stuck"))
+      const { events, report } = yield* lifeOf(stuck, { interrupt: "100 millis" })
+      expect(only(events, "ComponentAbandoned").map(({ limit, name }) => [name, limit])).toEqual([["stuck", "start"]])
+      expect(report.failures).toEqual(["stuck failed to stop cleanly: cannot close"])
+    })
+  )
+
+  it.effect("says of a start that ended while its release went on that it was released, not left behind", () =>
+    Effect.gen(function* () {
+      const layer = Layer.effectDiscard(
+        Effect.andThen(
+          Effect.addFinalizer(() => Effect.sleep("3 seconds")),
+          Effect.uninterruptible(Effect.sleep("4 seconds"))
+        )
+      ).pipe(Component.make("db"))
+      const { events, report } = yield* lifeOf(layer, { interrupt: "1 second" })
+      expect(only(events, "ComponentAbandoned")).toEqual([])
+      expect(report.components.map((row) => `${row.name}: ${row.end}`)).toEqual(["db: stopped"])
     })
   )
 

@@ -4,11 +4,17 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
+import * as LayerMap from "effect/LayerMap"
+import * as NetAddress from "effect/net/NetAddress"
+import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as App from "quiesce/App"
 import * as Component from "quiesce/Component"
-import { type AnyLayer, lifeOf, only, runToEnd } from "./support/scripted.ts"
+import type { Report } from "quiesce/Report"
+import { type AnyLayer, lifeOf, only, orderViolations, runToEnd } from "./support/scripted.ts"
 
 class Config extends Context.Service<Config, { readonly url: string }>()("shop/Config") {}
 class Db extends Context.Service<Db, { readonly url: string }>()("shop/Db") {}
@@ -229,6 +235,240 @@ describe("a background fiber that dies", () => {
         [1, "ComponentFailed"],
         [1, "ComponentFailed"],
         [1, "Signal"]
+      ])
+    })
+  )
+})
+
+describe("a component that is built with another memo map", () => {
+  const logged = (log: Array<string>, name: string) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        log.push(`+${name}`)
+        return { url: name }
+      }),
+      () =>
+        Effect.andThen(
+          Effect.sleep("1 second"),
+          Effect.sync(() => void log.push(`-${name}`))
+        )
+    )
+  const endings = ({ report }: { readonly report: Report }) =>
+    report.components.map((row) => `${row.name}: ${row.end}`).toSorted()
+
+  it.effect("below Layer.fresh is seen, wherever that stands, and no composition with it", () =>
+    Effect.gen(function* () {
+      const db = Layer.effect(Db, Effect.succeed({ url: "" })).pipe(Component.make("db"))
+      const cache = CacheLive.pipe(Component.make("cache"))
+      const api = Layer.effectDiscard(Db).pipe(Component.make("api"))
+      const stores = Layer.mergeAll(DbLive.pipe(Layer.provide(ConfigLive)), CacheLive).pipe(Component.make("stores"))
+      const graphs = yield* Effect.forEach(
+        [
+          Layer.fresh(db),
+          Layer.mergeAll(Layer.fresh(db), Layer.fresh(cache)),
+          api.pipe(Layer.provide(Layer.fresh(db))),
+          Layer.fresh(db).pipe(Component.make("outer")),
+          Layer.mergeAll(Layer.fresh(db), Layer.fresh(db)),
+          Layer.mergeAll(Layer.fresh(stores), cache)
+        ],
+        graphOf
+      )
+      expect(graphs).toEqual([
+        ["db <-"],
+        ["cache <-", "db <-"],
+        ["api <- db", "db <-"],
+        ["db <-"],
+        ["db <-", "db#2 <-"],
+        ["Config <-", "cache <-", "stores/Cache <-", "stores/Db <- Config"]
+      ])
+    })
+  )
+
+  it.effect("in a router is seen, stops in order and in its time, and the server keeps its own name", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const sessions = Layer.effect(
+        Cache,
+        Effect.andThen(
+          Effect.addFinalizer(() => Effect.never),
+          Effect.as(Config, { url: "" })
+        )
+      ).pipe(Component.make("sessions", { stopTimeout: "2 seconds" }))
+      const server = Layer.succeed(
+        HttpServer.HttpServer,
+        HttpServer.make({
+          address: NetAddress.inetAddressFromIpStringUnsafe("127.0.0.1", 80),
+          serve: () => Effect.asVoid(logged(log, "listening"))
+        })
+      )
+      const http = HttpRouter.serve(Layer.effectDiscard(Cache).pipe(Layer.provide(sessions)), {
+        disableListenLog: true
+      }).pipe(Component.make("http"), Layer.provide(server))
+      const config = Layer.effect(Config, logged(log, "config")).pipe(Component.make("config"))
+      const { events, report } = yield* lifeOf(http.pipe(Layer.provide(config)))
+      expect(only(events, "ComponentAbandoned").map(({ after, name }) => [name, after])).toEqual([["sessions", 2000]])
+      expect(report.components.map((row) => row.name).toSorted()).toEqual(["config", "http", "http#2", "sessions"])
+      expect([log, orderViolations(events)]).toEqual([["+config", "+listening", "-listening", "-config"], []])
+    })
+  )
+
+  it.effect("leaves the one that builds it a component, with its name and its failure", () =>
+    Effect.gen(function* () {
+      const db = DbLive.pipe(Layer.provide(ConfigLive), Component.make("db"))
+      const ways: ReadonlyArray<Effect.Effect<unknown, never, Scope.Scope>> = [
+        Layer.build(db),
+        Layer.build(Layer.fresh(db)),
+        Effect.provide(Db, db),
+        Effect.provide(Db, db, { local: true })
+      ]
+      for (const way of ways) {
+        const build = Effect.andThen(logged([], "api"), way)
+        const api = Layer.effectDiscard(build)
+        for (const named of [
+          api.pipe(Component.make("api")),
+          api.pipe(Layer.provide(CacheLive), Component.make("api"))
+        ]) {
+          const life = yield* lifeOf(named, { runFor: 10 })
+          expect(endings(life).filter((line) => !line.startsWith("C"))).toEqual(["api: stopped", "db: stopped"])
+        }
+        const app = yield* App.start(api.pipe(Component.make("api")))
+        yield* TestClock.adjust(0)
+        expect(app.lifecycle.statusUnsafe().components.map(({ name }) => name)).toContain("api")
+        app.signalUnsafe("SIGTERM")
+        yield* runToEnd(app)
+        const broken = Layer.effectDiscard(Effect.andThen(way, Effect.fail("no port"))).pipe(Component.make("api"))
+        expect((yield* lifeOf(broken)).report.failures).toEqual(["api could not start: no port"])
+      }
+    })
+  )
+
+  it.effect("that cannot start is what the report names, and not what only composes it", () =>
+    Effect.gen(function* () {
+      const db = Layer.effectDiscard(Effect.fail("no db")).pipe(Component.make("db"))
+      const { report } = yield* lifeOf(Layer.mergeAll(Layer.fresh(db), CacheLive.pipe(Layer.fresh)))
+      expect([report.failures, report.components.map((row) => row.name)]).toEqual([
+        ["db could not start: no db"],
+        ["db"]
+      ])
+    })
+  )
+
+  it.effect("is what the report names when it is interrupted, and not what only composes it", () =>
+    Effect.gen(function* () {
+      const db = Layer.effectDiscard(Effect.sleep("1 minute")).pipe(Component.make("db"))
+      const life = yield* lifeOf(Layer.mergeAll(Layer.fresh(db)))
+      expect(endings(life)).toEqual(["db: start interrupted"])
+      const slow = Layer.fresh(Layer.effectDiscard(Effect.sleep("1 minute")))
+      const between = yield* lifeOf(
+        slow.pipe(Layer.provide(Layer.fresh(DbLive.pipe(Layer.provide(ConfigLive), Component.make("db")))))
+      )
+      expect(endings(between)).toEqual(["Config: stopped", "db: stopped"])
+    })
+  )
+
+  it.effect("is released when the one that built it is left behind, and not only at the end of all", () =>
+    Effect.gen(function* () {
+      const db = Layer.effect(Db, logged([], "db")).pipe(Component.make("db"))
+      const api = Layer.effectDiscard(
+        Effect.andThen(
+          Layer.build(db),
+          Effect.addFinalizer(() => Effect.never)
+        )
+      ).pipe(Component.make("api", { stopTimeout: "2 seconds" }))
+      const app = yield* App.start(Layer.effectDiscard(Effect.fail("no port")).pipe(Layer.provide(api)))
+      yield* runToEnd(app)
+      const told = app.events.flatMap((event) =>
+        event._tag === "ComponentAbandoned" || event._tag === "ComponentStopping" ? [`${event.name} ${event.at}`] : []
+      )
+      expect(told).toEqual(["api 0", "api 2000", "db 2000"])
+      expect(app.events.findIndex((event) => event._tag === "ComponentStopping" && event.name === "db")).toBeLessThan(
+        app.events.findIndex((event) => event._tag === "StopRequested")
+      )
+    })
+  )
+
+  it.effect("for a moment of a start, and ends or fails, is not the rollback of that start", () =>
+    Effect.gen(function* () {
+      const migration = Layer.effect(Db, logged([], "migration")).pipe(Component.make("migration"))
+      const refused = Layer.effect(Db, Effect.andThen(logged([], "refused"), Effect.fail("refused"))).pipe(
+        Component.make("refused")
+      )
+      for (const moment of [migration, refused]) {
+        const start = Effect.gen(function* () {
+          yield* Effect.addFinalizer(() => Effect.sleep("1 second"))
+          yield* Effect.exit(Effect.provide(Db, moment))
+          yield* Effect.sleep("1 minute")
+          return yield* Effect.fail("no port")
+        })
+        const app = yield* App.start(Layer.effectDiscard(start).pipe(Component.make("api")))
+        const report = yield* runToEnd(app)
+        expect([report.reason._tag, report.outcome._tag, report.duration]).toEqual(["StartFailed", "Clean", 1000])
+      }
+    })
+  )
+})
+
+describe("what running code builds for a request or a tenant", () => {
+  const tenant = (n: number) =>
+    Layer.effect(
+      Cache,
+      Effect.acquireRelease(Effect.succeed({ url: `${n}` }), () => Effect.void)
+    ).pipe(Component.make("tenant"))
+
+  it.effect("comes and goes without a trace, however often", () =>
+    Effect.gen(function* () {
+      class Tenants extends LayerMap.Service<Tenants>()("shop/Tenants", { lookup: tenant }) {}
+      const served: Array<string> = []
+      const api = Layer.effectDiscard(
+        Effect.gen(function* () {
+          const tenants = yield* Tenants
+          const request = Effect.gen(function* () {
+            const n = served.length
+            yield* Effect.sleep(1)
+            const { url } = yield* n % 2 === 0
+              ? Effect.provide(Cache, tenant(n))
+              : Effect.provide(Cache, tenants.get(n))
+            served.push(url)
+          })
+          yield* Effect.forkScoped(Effect.forever(request))
+        })
+      ).pipe(Layer.provide(Tenants.layer))
+      for (const layer of [api.pipe(Component.make("api")), Layer.fresh(api)]) {
+        served.length = 0
+        const app = yield* App.start(layer)
+        yield* TestClock.adjust(1)
+        const before = [app.events.length, app.lifecycle.statusUnsafe().components]
+        yield* TestClock.adjust(1000)
+        expect(served.length).toBeGreaterThan(900)
+        expect([app.events.length, app.lifecycle.statusUnsafe().components]).toEqual(before)
+        app.signalUnsafe("SIGTERM")
+        expect((yield* runToEnd(app)).outcome._tag).toBe("Clean")
+      }
+    })
+  )
+
+  it.effect("does not stop the application when it cannot be built, or when its background fiber dies", () =>
+    Effect.gen(function* () {
+      const refused = Layer.effect(Cache, Effect.fail("refused")).pipe(Component.make("refused"))
+      const dying = Layer.effect(Cache, Effect.as(Effect.forkScoped(Effect.die("boom")), { url: "" })).pipe(
+        Component.make("dying")
+      )
+      const seen: Array<boolean> = []
+      const request = (layer: Layer.Layer<Cache, string>) =>
+        Effect.exit(Effect.provide(Effect.andThen(Cache, Effect.sleep(10)), layer)).pipe(
+          Effect.map((exit) => void seen.push(Exit.isSuccess(exit)))
+        )
+      const requests = Effect.andThen(
+        Effect.sleep(10),
+        Effect.forEach([refused, dying], (layer) => request(layer))
+      )
+      const api = Layer.effectDiscard(Effect.forkScoped(requests)).pipe(Component.make("api"))
+      const { report } = yield* lifeOf(api)
+      expect([seen, report.reason._tag, report.outcome._tag, report.failures]).toEqual([
+        [false, true],
+        "Signal",
+        "Clean",
+        []
       ])
     })
   )

@@ -11,6 +11,7 @@ import * as App from "quiesce/App"
 import * as DrainGate from "quiesce/DrainGate"
 import { Lifecycle } from "quiesce/Lifecycle"
 import { only, runToEnd, states } from "./support/scripted.ts"
+import { losingTurn } from "./support/turns.ts"
 
 /** A running application with one gate. */
 const withGate = (options: App.Options = {}) =>
@@ -152,7 +153,191 @@ describe("a drain gate", () => {
   )
 })
 
+describe("a gate whose scope closes before the application stops", () => {
+  /** A gate in a scope of its own. */
+  const scopedGate = (app: App.App) =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const gate = yield* DrainGate.make("short").pipe(
+        Effect.provideService(Lifecycle, app.lifecycle),
+        Scope.provide(scope)
+      )
+      return { gate, scope }
+    })
+
+  it.effect("closed-with-its-scope: it refuses, and its work is interrupted, named, and gone before the rest", () =>
+    Effect.gen(function* () {
+      const { app } = yield* withGate()
+      const { gate, scope } = yield* scopedGate(app)
+      const log: Array<string> = []
+      const work = yield* Effect.forkChild(
+        gate.run(
+          Effect.ensuring(
+            Effect.never,
+            Effect.andThen(
+              Effect.sleep("1 second"),
+              Effect.sync(() => void log.push("work"))
+            )
+          )
+        ),
+        { startImmediately: true }
+      )
+      const closing = yield* Effect.forkChild(
+        Effect.andThen(
+          Scope.close(scope, Exit.void),
+          Effect.sync(() => void log.push("scope"))
+        ),
+        { startImmediately: true }
+      )
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(closing)
+      expect([log, Exit.hasInterrupts(yield* Fiber.await(work))]).toEqual([["work", "scope"], true])
+      expect(isRefused(yield* Effect.exit(gate.run(Effect.void)))).toBe(true)
+      expect(only(app.events, "Straggler").map(({ count, kind }) => [kind, count])).toEqual([["short", 1]])
+      yield* gate.awaitEmpty
+      // It is not the stop that lost it.
+      app.signalUnsafe("SIGTERM")
+      const report = yield* runToEnd(app)
+      expect([report.outcome._tag, report.stragglers, report.awaited.map((wait) => wait.name)]).toEqual([
+        "Clean",
+        [],
+        ["jobs"]
+      ])
+    })
+  )
+
+  it.effect("closed-with-its-scope: whoever loses a turn over it", () =>
+    Effect.gen(function* () {
+      for (let step = 1; step <= 120; step++) {
+        const { app } = yield* withGate().pipe(losingTurn(step))
+        const { gate, scope } = yield* scopedGate(app)
+        yield* Scope.close(scope, Exit.void)
+        expect({ step, refused: isRefused(yield* Effect.exit(gate.run(Effect.void))) }).toEqual({ step, refused: true })
+        app.signalUnsafe("SIGTERM")
+        yield* runToEnd(app)
+      }
+    })
+  )
+
+  it.effect("closed-with-its-scope: ten thousand idle ones leave nothing in the log", () =>
+    Effect.gen(function* () {
+      const { app } = yield* withGate()
+      const before = app.events.length
+      for (let n = 0; n < 10_000; n++) {
+        const { gate, scope } = yield* scopedGate(app)
+        yield* gate.run(Effect.void)
+        yield* Scope.close(scope, Exit.void)
+      }
+      expect([app.events.length, app.lifecycle.statusUnsafe().awaiting]).toEqual([before, []])
+    })
+  )
+
+  it.effect(
+    "waits for its work no longer than a component may take to stop, even when that work closes the scope",
+    () =>
+      Effect.gen(function* () {
+        const { app } = yield* withGate({ stopTimeout: "2 seconds" })
+        const { gate, scope } = yield* scopedGate(app)
+        const work = yield* Effect.forkChild(gate.run(Scope.close(scope, Exit.void)), { startImmediately: true })
+        yield* TestClock.adjust("1999 millis")
+        expect(work.pollUnsafe()).toBe(undefined)
+        yield* TestClock.adjust("1 millis")
+        expect([work.pollUnsafe() !== undefined, yield* gate.inFlight]).toEqual([true, 0])
+      })
+  )
+
+  it.effect("while it drains lets its work go on, as every other does", () =>
+    Effect.gen(function* () {
+      const { app } = yield* withGate({ drain: "5 seconds" })
+      const kept = yield* scopedGate(app)
+      const cut = yield* scopedGate(app)
+      const short = yield* Effect.forkChild(kept.gate.run(Effect.as(Effect.sleep("3 seconds"), "saved")), {
+        startImmediately: true
+      })
+      const long = yield* Effect.forkChild(cut.gate.run(Effect.never), { startImmediately: true })
+      app.signalUnsafe("SIGTERM")
+      yield* TestClock.adjust("1 second")
+      expect(app.lifecycle.stateUnsafe()).toBe("Draining")
+      yield* Scope.close(kept.scope, Exit.void)
+      yield* Scope.close(cut.scope, Exit.void)
+      const report = yield* runToEnd(app)
+      expect(yield* Fiber.join(short)).toBe("saved")
+      expect(Exit.hasInterrupts(yield* Fiber.await(long))).toBe(true)
+      expect([report.duration, report.stragglers]).toEqual([5000, [{ kind: "short", count: 1 }]])
+    })
+  )
+
+  it.effect(
+    "in the rollback of a failed start: its work is named and interrupted before what it needs is released",
+    () =>
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const gates: Array<DrainGate.DrainGate> = []
+        const consumer = Layer.effectDiscard(
+          Effect.gen(function* () {
+            yield* Effect.addFinalizer(() => Effect.sync(() => void log.push("connection closed")))
+            const gate = yield* DrainGate.make("jobs")
+            gates.push(gate)
+            const work = Effect.onInterrupt(Effect.never, () =>
+              Effect.andThen(
+                Effect.sleep("1 second"),
+                Effect.sync(() => void log.push("job interrupted"))
+              )
+            )
+            yield* Effect.forkDetach(gate.run(work), { startImmediately: true })
+          })
+        )
+        const broken = Layer.effectDiscard(Effect.fail("no port")).pipe(Layer.provide(consumer))
+        const app = yield* App.start(broken)
+        const report = yield* runToEnd(app)
+        const [gate] = gates
+        expect(log).toEqual(["job interrupted", "connection closed"])
+        expect([report.reason._tag, report.duration, report.stragglers]).toEqual([
+          "StartFailed",
+          1000,
+          [{ kind: "jobs", count: 1 }]
+        ])
+        expect(only(app.events, "GateClosed").map(({ name }) => name)).toEqual(["jobs"])
+        // It is closed, and says so to whoever waits.
+        if (gate !== undefined) yield* gate.awaitEmpty
+      })
+  )
+})
+
 describe("while the application stops", () => {
+  it.effect("no-late-acceptance: the state counts, not the turn of the fiber that closes the gate", () =>
+    Effect.gen(function* () {
+      for (const lameDuck of [0, 60_000]) {
+        const seen: Array<readonly [string, boolean]> = []
+        const made: Array<DrainGate.DrainGate> = []
+        const app = yield* App.start(
+          Layer.effectDiscard(Effect.map(DrainGate.make("jobs"), (gate) => made.push(gate))),
+          {
+            lameDuck,
+            escalation: ["Graceful", "Interrupt", "Exit"],
+            onEvent: (event) => {
+              const [gate] = made
+              if (event._tag !== "StateChanged" || gate === undefined) return
+              seen.push([event.to, isRefused(Effect.runSyncExit(gate.run(Effect.void)))])
+            }
+          }
+        )
+        yield* TestClock.adjust(0)
+        app.signalUnsafe("SIGTERM")
+        yield* TestClock.adjust("1 second")
+        app.signalUnsafe("SIGTERM")
+        yield* runToEnd(app)
+        const refusing = ["Interrupting", "Releasing", "Flushing", "Stopped"].map((state) => [state, true])
+        expect(seen).toEqual([
+          ["Running", false],
+          ["LameDuck", false],
+          ...(lameDuck === 0 ? [["Draining", true]] : []),
+          ...refusing
+        ])
+      }
+    })
+  )
+
   it.effect("what was accepted is finished before the release begins", () =>
     Effect.gen(function* () {
       const { app, gate } = yield* withGate()
@@ -272,22 +457,6 @@ describe("while the application stops", () => {
         ["Flushing", true]
       ])
       expect(report.outcome._tag).toBe("Clean")
-    })
-  )
-
-  it.effect("a gate whose scope closes takes no part any more", () =>
-    Effect.gen(function* () {
-      const { app } = yield* withGate()
-      const scope = yield* Scope.make()
-      const gate = yield* DrainGate.make("short").pipe(
-        Effect.provideService(Lifecycle, app.lifecycle),
-        Scope.provide(scope)
-      )
-      yield* Effect.forkChild(gate.run(Effect.never), { startImmediately: true })
-      yield* Scope.close(scope, Exit.void)
-      app.signalUnsafe("SIGTERM")
-      const report = yield* runToEnd(app)
-      expect([report.duration, report.awaited.map((wait) => wait.name)]).toEqual([0, ["jobs"]])
     })
   )
 })

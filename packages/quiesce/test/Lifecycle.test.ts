@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -75,6 +76,38 @@ describe("hooks", () => {
         ["dies 0 failed", "fails 0 failed", "hangs 1000 abandoned", "ignores interruption 1000 abandoned"],
         ["fails (onStopping) failed: no consul", "dies (onStopping) failed: boom"]
       ])
+    })
+  )
+
+  it.effect("that fail when they are not waited for any longer are told of all the same", () =>
+    Effect.gen(function* () {
+      const late = Effect.andThen(Effect.sleep("2 seconds"), Effect.fail("the journal is full"))
+      const layer = using("c", (lifecycle) =>
+        Effect.all([
+          lifecycle.onStopping("ignores interruption", Effect.uninterruptible(late)),
+          lifecycle.awaitBeforeStop(
+            "fails as it is interrupted",
+            Effect.onInterrupt(Effect.never, () => Effect.die(new Error("torn")))
+          ),
+          lifecycle.awaitBeforeStop("ends after all", Effect.uninterruptible(Effect.sleep("2 seconds"))),
+          Effect.addFinalizer(() => Effect.sleep("3 seconds"))
+        ])
+      )
+      const lines: Array<string> = []
+      const logger = Logger.make(({ message }) => void lines.push([message].flat(2).map(String).join(" ")))
+      const { events, report } = yield* lifeOf(layer, { drain: "1 second" }).pipe(
+        Effect.provide(Logger.layer([logger]))
+      )
+      expect(only(events, "AwaitedLate").map(({ failure, kind, name }) => ({ kind, name, failure }))).toEqual([
+        { kind: "awaitBeforeStop", name: "fails as it is interrupted", failure: "torn" },
+        { kind: "onStopping", name: "ignores interruption", failure: "the journal is full" }
+      ])
+      const told = [
+        "fails as it is interrupted (awaitBeforeStop) failed after it had been given up: torn",
+        "ignores interruption (onStopping) failed after it had been given up: the journal is full"
+      ]
+      expect([report.failures, report.outcome._tag]).toEqual([told, "Degraded"])
+      expect(told.map((text) => lines.filter((line) => line.startsWith(text)).length)).toEqual([1, 1])
     })
   )
 
@@ -173,6 +206,46 @@ describe("a drainable", () => {
     })
   )
 
+  it.effect("whose scope closes while the application runs is closed, given up and interrupted, each bounded", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const drainable = (name: string, interrupt: Effect.Effect<void>) => ({
+        name,
+        inFlight: () => ({ [name]: 1 }),
+        drain: Effect.onInterrupt(
+          Effect.andThen(
+            Effect.sync(() => void log.push(`${name} refuses`)),
+            Effect.never
+          ),
+          () => Effect.sync(() => void log.push(`${name} is given up`))
+        ),
+        interrupt: Effect.andThen(
+          Effect.sync(() => void log.push(`${name} interrupts`)),
+          interrupt
+        )
+      })
+      const layer = using("c", (lifecycle) =>
+        Effect.forkScoped(
+          Effect.gen(function* () {
+            yield* Effect.sleep("1 second")
+            yield* Effect.scoped(lifecycle.drainable(drainable("quick", Effect.void)))
+            yield* Effect.scoped(lifecycle.drainable(drainable("hangs", Effect.never)))
+            yield* Effect.scoped(lifecycle.drainable(drainable("dies", Effect.die(new Error("boom")))))
+            log.push("done")
+          })
+        )
+      )
+      const { report } = yield* lifeOf(layer, { runFor: "1 minute", stopTimeout: "3 seconds" })
+      const steps = (name: string) => [`${name} refuses`, `${name} interrupts`, `${name} is given up`]
+      expect(log).toEqual([...steps("quick"), ...steps("hangs"), ...steps("dies"), "done"])
+      expect([report.outcome._tag, report.awaited, report.stragglers]).toEqual(["Clean", [], []])
+      expect(report.failures.map((line) => line.split(":")[0])).toEqual([
+        "hangs (interrupt) failed",
+        "dies (interrupt) failed"
+      ])
+    })
+  )
+
   it.effect("whose count throws does not hold up the stop", () =>
     Effect.gen(function* () {
       const layer = using("c", (lifecycle) =>
@@ -197,13 +270,15 @@ describe("the time left", () => {
     Effect.gen(function* () {
       const app = yield* App.start(using("c", () => Effect.addFinalizer(() => Effect.sleep("4 seconds"))))
       const left = () => Effect.map(app.lifecycle.remaining, Option.map(Duration.toMillis))
-      expect(yield* left()).toEqual(Option.none())
+      const forReleases = () => Effect.map(app.lifecycle.releaseRemaining, Option.map(Duration.toMillis))
+      expect([yield* left(), yield* forReleases()]).toEqual([Option.none(), Option.none()])
       app.signalUnsafe("SIGTERM")
-      expect(yield* left()).toEqual(Option.some(25_000))
+      // The reserve is not for releases.
+      expect([yield* left(), yield* forReleases()]).toEqual([Option.some(25_000), Option.some(22_500)])
       yield* TestClock.adjust("3 seconds")
-      expect(yield* left()).toEqual(Option.some(22_000))
+      expect([yield* left(), yield* forReleases()]).toEqual([Option.some(22_000), Option.some(19_500)])
       yield* TestClock.adjust("1 minute")
-      expect(yield* left()).toEqual(Option.some(0))
+      expect([yield* left(), yield* forReleases()]).toEqual([Option.some(0), Option.some(0)])
     })
   )
 

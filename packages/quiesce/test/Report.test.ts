@@ -220,7 +220,7 @@ describe("the report, as a function of the log", () => {
     })
     const crashed: Event = { _tag: "Crashed", at: 1001, kind: "uncaughtException", message: "x is not a function" }
     const outcomes = [
-      log(starting, exceeded(500), term),
+      log(starting, states(["Running", 200]), exceeded(500), term),
       log(starting, term, exceeded(1500)),
       log(starting, term, crashed)
     ].map((events) => [Report.outcomeOf(events)._tag, Report.fromEvents(events).criticalSections.length])
@@ -229,6 +229,12 @@ describe("the report, as a function of the log", () => {
       ["Degraded", 1],
       ["Degraded", 0]
     ])
+  })
+
+  it("holds against the stop what the rollback of a start had torn before a signal came", () => {
+    const torn: Event = { _tag: "Straggler", at: 500, kind: "request", count: 1 }
+    expect(Report.outcomeOf(log(starting, torn, term))._tag).toBe("Degraded")
+    expect(Report.outcomeOf(log(starting, states(["Running", 200]), torn, term))._tag).toBe("Clean")
   })
 
   it("along the critical chain waiting and working add up to the time of the release", () => {
@@ -257,6 +263,52 @@ describe("the report, as a function of the log", () => {
       { name: "api", waiting: 30, working: 100 },
       { name: "db", waiting: 170, working: 100 }
     ])
+  })
+
+  it("along the critical chain counts what is left of a release that an interrupted start began before", () => {
+    const interrupted = log(
+      starting,
+      component(1, "db", [], 100),
+      { _tag: "ComponentStarting", at: 100, id: 2, name: "api", builtWith: [1] },
+      term,
+      states(["LameDuck", 1000], ["Draining", 1000], ["Interrupting", 1000], ["Releasing", 1200], ["Flushing", 1500]),
+      { _tag: "ComponentStartFailed", at: 1010, id: 2, name: "api", interrupted: true, message: "interrupted" },
+      release(1, "db", 1010, 1500)
+    )
+    expect(Report.fromEvents(interrupted).criticalChain).toEqual([{ name: "db", waiting: 0, working: 300 }])
+  })
+
+  it("is about the start and the stop: what running code cut off and waited for itself is not held against it", () => {
+    const losses = (at: number): ReadonlyArray<Event> => [
+      { _tag: "Straggler", at, kind: "tenant", count: 1 },
+      { _tag: "Awaited", at, kind: "interrupt", name: "tenant", waited: 1, result: "done" }
+    ]
+    const running: Event = { _tag: "StateChanged", at: 100, from: "Starting", to: "Running" }
+    const counts = [50, 500, 1500].map((at) => {
+      const { awaited, stragglers } = Report.fromEvents(log(starting, running, losses(at), term))
+      return [stragglers.length, awaited.length]
+    })
+    expect(counts).toEqual([
+      [1, 1],
+      [0, 0],
+      [1, 1]
+    ])
+  })
+
+  it("counts the rollback of a failed start from where the request says that it began", () => {
+    const reason = { _tag: "StartFailed", message: "no port" } as const
+    const rolledBack = (spent?: number) =>
+      Report.fromEvents(
+        log(
+          starting,
+          component(1, "migration", [], 20),
+          release(1, "migration", 30, 40),
+          { _tag: "StopRequested", at: 60_500, reason, ...(spent === undefined ? {} : { spent }) },
+          states(["LameDuck", 60_500], ["Releasing", 60_500]),
+          ended(60_500, { _tag: "Clean" }, 1)
+        )
+      ).duration
+    expect([rolledBack(500), rolledBack(0), rolledBack()]).toEqual([500, 0, 60_470])
   })
 
   it("blames each component for the time that it worked, not for the time that it had to wait", () => {

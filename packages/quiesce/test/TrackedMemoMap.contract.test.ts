@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as App from "quiesce/App"
@@ -17,6 +18,7 @@ import * as Component from "quiesce/Component"
 import type { Event } from "quiesce/Event"
 import { hasAcquired, watchScope } from "../src/internal/watchScope.ts"
 import { type AnyLayer, only, orderViolations, releases, runToEnd, scripted } from "./support/scripted.ts"
+import { losingTurn } from "./support/turns.ts"
 
 class A extends Context.Service<A, { readonly name: string }>()("test/A") {}
 class B extends Context.Service<B, { readonly name: string }>()("test/B") {}
@@ -407,6 +409,80 @@ describe("the memo map, on random programs", () => {
       if (first === undefined) return
       const { report } = yield* quiescently(Layer.mergeAll(first, ...rest), 10)
       expect(report.components.length).toBe(30 * 40)
+    })
+  )
+})
+
+describe("a composition is no component", () => {
+  const program = (): AnyLayer =>
+    Layer.mergeAll(
+      scripted("b", { needs: [scripted("a")] }),
+      scripted("d", { needs: [scripted("c")] }).pipe(Component.make("d"))
+    )
+  const blocking = Layer.effectDiscard(
+    Effect.sync(() => {
+      for (const until = performance.now() + 3; performance.now() < until;);
+    })
+  ).pipe(Component.make("e"))
+  const namesOf = (report: { readonly components: ReadonlyArray<{ readonly name: string }> }) =>
+    report.components.map((row) => row.name).toSorted()
+
+  it.effect("at whichever step the fiber that builds it loses its turn", () =>
+    Effect.gen(function* () {
+      for (let step = 1; step <= 200; step++) {
+        const { report } = yield* quiescently(program(), 1000).pipe(losingTurn(step))
+        expect({ step, names: namesOf(report) }).toEqual({ step, names: ["a", "b", "c", "d"] })
+      }
+    })
+  )
+
+  it.live("also when the event loop is blocked while that fiber waits for its next turn", () =>
+    Effect.gen(function* () {
+      for (let step = 1; step <= 160; step++) {
+        const app = yield* App.start(Layer.mergeAll(program(), blocking)).pipe(losingTurn(step))
+        yield* app.lifecycle.running
+        app.signalUnsafe("SIGTERM")
+        const report = yield* app.stopped
+        expect({ step, names: namesOf(report) }).toEqual({ step, names: ["a", "b", "c", "d", "e"] })
+        expect(only(app.events, "ComponentStarting").length).toBe(5)
+      }
+    }).pipe(Effect.provide(Logger.layer([])))
+  )
+
+  it.live("and is taken back where that turn came so late that it was taken for one", () =>
+    Effect.gen(function* () {
+      let taken = 0
+      for (let step = 1; step <= 160; step++) {
+        const app = yield* App.start(program()).pipe(losingTurn(step, (turn) => void setTimeout(turn, 4)))
+        yield* app.lifecycle.running
+        app.signalUnsafe("SIGTERM")
+        const report = yield* app.stopped
+        expect({ step, names: namesOf(report) }).toEqual({ step, names: ["a", "b", "c", "d"] })
+        taken += only(app.events, "ComponentStarted").filter((event) => event.empty).length
+      }
+      expect(taken).toBeGreaterThan(0)
+    }).pipe(Effect.provide(Logger.layer([])))
+  )
+
+  it.effect("a component at work is told of when time passes, before its start ends", () =>
+    Effect.gen(function* () {
+      const app = yield* App.start(scripted("slow", { start: Effect.sleep("1 minute") }))
+      expect(only(app.events, "ComponentStarting")).toEqual([])
+      yield* TestClock.adjust(1)
+      expect(only(app.events, "ComponentStarting").map(({ at, name }) => [at, name])).toEqual([[0, "slow"]])
+      app.signalUnsafe("SIGTERM")
+      yield* runToEnd(app)
+    })
+  )
+
+  it.effect("a fiber that dies in a component that has not been told of is told after it", () =>
+    Effect.gen(function* () {
+      const layer = Layer.effectDiscard(
+        Effect.andThen(Effect.forkScoped(Effect.die("boom")), Effect.sleep("1 second"))
+      ).pipe(Component.make("worker"))
+      const { events } = yield* quiescently(layer, 10)
+      const told = events.flatMap((event) => ("name" in event && event.name === "worker" ? [event._tag] : []))
+      expect(told.slice(0, 2)).toEqual(["ComponentStarting", "BackgroundFailed"])
     })
   )
 })

@@ -8,6 +8,7 @@
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Scope from "effect/Scope"
+import type { Ledger } from "./Ledger.ts"
 import type { Named } from "./policy.ts"
 
 export type ComponentState = "Starting" | "Running" | "Failed" | "Stopping" | "Stopped" | "Abandoned"
@@ -19,6 +20,7 @@ export interface Hold {
 }
 
 export class ComponentNode {
+  readonly ledger: Ledger
   readonly id: number
   readonly parent: ComponentNode | undefined
   /** What `Component.make` says of this very layer. */
@@ -45,6 +47,8 @@ export class ComponentNode {
   announced = false
   /** Whether it neither provides nor has acquired anything, as the effect of a `Layer.unwrap`. */
   empty = false
+  /** Whether its start did. */
+  failed = false
   /** Whether its name is final. */
   christened = false
   /** When it, or something below it, last moved: the clock of a composition's own finalizers. */
@@ -53,6 +57,7 @@ export class ComponentNode {
   lease = 0
 
   constructor(options: {
+    readonly ledger: Ledger
     readonly id: number
     readonly name: string
     readonly parent: ComponentNode | undefined
@@ -60,6 +65,7 @@ export class ComponentNode {
     readonly builtWith: ReadonlyArray<ComponentNode>
     readonly now: number
   }) {
+    this.ledger = options.ledger
     this.id = options.id
     this.name = options.name
     this.parent = options.parent
@@ -70,8 +76,23 @@ export class ComponentNode {
     this.since = options.now
   }
 
+  /** A component that the log knows stays one, also when it builds others while it runs. */
   get isComposition(): boolean {
-    return this.parts.length > 0
+    return this.parts.length > 0 && !this.announced
+  }
+
+  /** Whether a component built it for itself and is still starting: what ends there, or fails, need not end the start. */
+  get isInside(): boolean {
+    // The last one is the application itself.
+    for (let at = this.parent; at?.parent !== undefined; at = at.parent) {
+      if (at.announced && at.state === "Starting") return true
+    }
+    return false
+  }
+
+  /** The name that it, or what it is a part of, was given. */
+  get nearestName(): string | undefined {
+    return this.named?.name ?? this.parent?.nearestName
   }
 
   get isSettled(): boolean {

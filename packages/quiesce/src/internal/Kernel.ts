@@ -2,6 +2,7 @@
  * What the parts of the engine need of its centre: a clock that never jumps, the event log, and a place to run detached work.
  */
 import type * as Cause from "effect/Cause"
+import type * as Deferred from "effect/Deferred"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Event } from "../Event.ts"
@@ -23,6 +24,8 @@ export interface Kernel {
   readonly rollback: (going: boolean) => void
   /** Milliseconds until every release must be over; infinite while neither a stop nor a rollback is going on. */
   readonly releaseRemaining: () => number
+  /** Done when that time has been cut: a stop or a rollback has begun. A new one each time. */
+  readonly limitMoved: () => Deferred.Deferred<void>
   /** The stop timeout of components that have none of their own, in milliseconds. */
   readonly stopTimeout: number
 }

@@ -20,16 +20,18 @@ import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { between } from "./analysis.ts"
+import { Announcements } from "./Announcements.ts"
 import { ComponentNode, type Hold } from "./ComponentNode.ts"
 import { describe } from "./describe.ts"
 import type { Kernel } from "./Kernel.ts"
 import * as Names from "./names.ts"
 import { lookup } from "./policy.ts"
 import { Providers } from "./Providers.ts"
-import { hasAcquired, watchScope } from "./watchScope.ts"
+import { hasAcquired, hasAcquiredItself, watchScope } from "./watchScope.ts"
 
 export class Ledger {
   readonly root: ComponentNode
+  readonly announcements: Announcements
   readonly #kernel: Kernel
   readonly #byLayer = new Map<Layer.Any, ComponentNode>()
   readonly #layers = new Map<ComponentNode, Layer.Any>()
@@ -37,11 +39,11 @@ export class Ledger {
   readonly #unsettled = new Set<ComponentNode>()
   readonly #taken = new Map<string, number>()
   #nextId = 0
-  /** The newest node, until it is known whether it is a composition or a component. */
-  #unannounced: ComponentNode | undefined
+  #stopping = 0
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel
+    this.announcements = new Announcements(kernel)
     this.root = this.#make(undefined, undefined, [])
     this.root.announced = true
     this.root.name = "the application itself"
@@ -63,9 +65,10 @@ export class Ledger {
 
   // --- start ----------------------------------------------------------------------------------------------------------
 
-  start(layer: Layer.Any, owner: ComponentNode, context: Context.Context<never>): ComponentNode {
-    this.announce()
-    this.#kernel.rollback(false)
+  /** `shared`: whoever asks for this layer again gets this node. */
+  start(layer: Layer.Any, owner: ComponentNode, context: Context.Context<never>, shared: boolean): ComponentNode {
+    // One that begins beside a rollback does not end it.
+    if (this.#stopping === 0) this.#kernel.rollback(false)
     const node = this.#make(owner, layer, this.#providers.inSight(context))
     node.holds.push(...node.builtWith.map((dependency) => this.hold(dependency)))
     const named = node.named ?? owner.named
@@ -73,42 +76,30 @@ export class Ledger {
       node.name = named.name
       node.policy = named.policy
     }
-    this.#byLayer.set(layer, node)
+    if (shared) this.#byLayer.set(layer, node)
     this.#layers.set(node, layer)
     watchScope(node.scope, (exit) => this.#backgroundEnded(node, exit))
-    this.#unannounced = node
+    this.announcements.add(node)
     return node
   }
 
-  /** Whoever asks for a part is a composition, and no component of its own. */
-  composes(owner: ComponentNode): void {
-    if (this.#unannounced === owner) this.#unannounced = undefined
-  }
-
-  /** Tells the log of the newest component. A composition asks for its first part before anything else can happen. */
-  announce(): void {
-    const node = this.#unannounced
-    if (node === undefined) return
-    this.#unannounced = undefined
-    node.announced = true
-    this.#kernel.emit({
-      _tag: "ComponentStarting",
-      at: node.since,
-      id: node.id,
-      name: node.name,
-      builtWith: node.builtWith.map((dependency) => dependency.id)
-    })
+  /** Nothing more is built as a part of the application itself. */
+  built(succeeded: boolean): void {
+    if (this.root.state === "Starting") this.#move(this.root, succeeded ? "Running" : "Failed")
   }
 
   started(node: ComponentNode, exit: Exit.Exit<Context.Context<never>, unknown>): void {
-    this.announce()
-    // Left behind while it was starting: its resources were released by its closed scope as they were acquired.
-    if (node.state !== "Starting") return
-    this.#move(node, Exit.isSuccess(exit) ? "Running" : "Failed")
+    node.failed = Exit.isFailure(exit)
+    this.#announce(node, exit)
+    // Left behind while it was starting: its resources were released by its closed scope as they were acquired. What it
+    // failed with nobody else will tell.
+    const leftBehind = node.state !== "Starting"
+    if (leftBehind && (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause))) return
+    if (!leftBehind) this.#move(node, Exit.isSuccess(exit) ? "Running" : "Failed")
     if (Exit.isFailure(exit)) {
       if (!node.announced) return
       // It will never be known by its services: then it is the part of what was named that could not start.
-      node.name = nearestName(node) ?? node.name
+      node.name = node.nearestName ?? node.name
       const interrupted = Cause.hasInterruptsOnly(exit.cause)
       return this.#kernel.emit(
         { _tag: "ComponentStartFailed", ...this.#event(node), interrupted, message: describe(exit.cause) },
@@ -129,6 +120,19 @@ export class Ledger {
     if (node.named !== undefined) this.#nameHeads(node, node.named.name)
   }
 
+  #announce(node: ComponentNode, exit?: Exit.Exit<Context.Context<never>, unknown>): void {
+    if (node.isComposition && !this.#hasOwn(node, exit)) this.announcements.withdraw(node)
+    else this.announcements.make(node)
+  }
+
+  /** Whether it has acquired, provides or failed with anything that is not its parts'. */
+  #hasOwn(node: ComponentNode, exit: Exit.Exit<Context.Context<never>, unknown> | undefined): boolean {
+    if (hasAcquiredItself(node.scope)) return true
+    if (exit === undefined) return false
+    if (Exit.isSuccess(exit)) return !this.#providers.knows(exit.value, Names.publicKeys(exit.value.mapUnsafe.keys()))
+    return !Cause.hasInterruptsOnly(exit.cause) && !node.parts.some((part) => part.hold.node.failed)
+  }
+
   #nameHeads(node: ComponentNode, name: string): void {
     const heads = node.heads.filter((head) => head.announced && !head.christened)
     for (const head of heads) {
@@ -145,6 +149,8 @@ export class Ledger {
 
   #backgroundEnded(node: ComponentNode, exit: Exit.Exit<unknown, unknown>): void {
     if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
+    // Who forks is a component.
+    this.announcements.make(node)
     const policy = node.policy.onBackgroundFailure ?? "stop"
     const message = describe(exit.cause)
     this.#kernel.emit({ _tag: "BackgroundFailed", ...this.#event(node), message, policy }, exit.cause)
@@ -166,7 +172,6 @@ export class Ledger {
   /** Closes the root and waits until every node is settled; what no scope let go of is released as well. */
   releaseAll(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      this.announce()
       if (this.root.state !== "Stopping") this.#release(this.root, Exit.void)
       while (true) {
         const open = Array.from(this.#unsettled)
@@ -196,9 +201,10 @@ export class Ledger {
 
   #release(node: ComponentNode, exit: Exit.Exit<unknown, unknown>): void {
     if (node.state === "Stopping" || node.isSettled) return
-    this.announce()
-    this.#kernel.rollback(true)
+    this.#announce(node)
+    if (Exit.isFailure(exit) && !node.isInside) this.#kernel.rollback(true)
     const before = node.state
+    this.#stopping++
     this.#move(node, "Stopping")
     // A start that failed and had acquired nothing has nothing to release.
     const idle = before === "Failed" || node.empty
@@ -210,12 +216,13 @@ export class Ledger {
   #close(
     node: ComponentNode,
     exit: Exit.Exit<unknown, unknown>,
-    unfinishedStart: boolean,
+    wasStarting: boolean,
     visible: boolean
   ): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const closer = this.#kernel.fork(Scope.close(node.scope, exit))
       const done = yield* this.#within(node, closer)
+      const unfinishedStart = wasStarting && !Deferred.isDoneUnsafe(node.built)
       if (!done || (unfinishedStart && visible)) return this.#abandon(node, closer, exit, unfinishedStart)
       const failure = failureOf(closer.pollUnsafe())
       if (visible || failure !== undefined) {
@@ -242,13 +249,13 @@ export class Ledger {
     })
     // First the state, then anything that may resume a fiber.
     this.#settle(node, "Abandoned", exit)
-    // Where the start itself never ended there is no release to hear of.
-    if (unfinishedStart) return
     closer.addObserver((late) => {
       const failure = failureOf(late)
+      // Where the start itself never ended there is no release to hear of, but what failed with it.
+      if (unfinishedStart && failure === undefined) return
       this.#kernel.emit({ _tag: "ComponentStoppedLate", ...this.#event(node), ...failed(failure) }, failure)
     })
-    closer.interruptUnsafe()
+    if (!unfinishedStart) closer.interruptUnsafe()
   }
 
   /** Whether the closing ended within the node's budget. A composition's own budget runs only while no part is closing. */
@@ -265,21 +272,23 @@ export class Ledger {
         const spent = this.#kernel.now() - Math.max(node.since, node.lastMoved)
         const left = Math.min(stopTimeout + node.lease - spent, this.#kernel.releaseRemaining())
         if (left <= 0) return false
-        yield* Effect.raceFirst(Fiber.await(closer), Effect.sleep(left))
+        const moved = Deferred.await(this.#kernel.limitMoved())
+        yield* Effect.raceAllFirst([Fiber.await(closer), Effect.sleep(left), moved])
       }
       return true
     })
   }
 
   #settle(node: ComponentNode, state: "Stopped" | "Abandoned", exit: Exit.Exit<unknown, unknown>): void {
+    this.#stopping--
     this.#move(node, state)
     this.#unsettled.delete(node)
     const layer = this.#layers.get(node)
     if (layer !== undefined && this.#byLayer.get(layer) === node) this.#byLayer.delete(layer)
     this.#layers.delete(node)
     this.#providers.disown(node)
-    // An abandoned composition still owes the release of its parts, in reverse order.
-    if (node.isComposition)
+    // Abandoned, it still owes the release of its parts, in reverse order.
+    if (node.parts.length > 0)
       this.#kernel.fork(this.#letGoInOrder(node.parts.map((part) => part.hold).toReversed(), exit))
     for (const hold of node.holds) this.#letGo(hold, exit)
     Deferred.doneUnsafe(node.closed, Effect.void)
@@ -298,7 +307,15 @@ export class Ledger {
   ): ComponentNode {
     const id = this.#nextId++
     const named = layer === undefined ? undefined : lookup(layer)
-    const node = new ComponentNode({ id, name: `layer#${id}`, parent, named, builtWith, now: this.#kernel.now() })
+    const node = new ComponentNode({
+      ledger: this,
+      id,
+      name: `layer#${id}`,
+      parent,
+      named,
+      builtWith,
+      now: this.#kernel.now()
+    })
     this.#unsettled.add(node)
     return node
   }
@@ -312,13 +329,6 @@ export class Ledger {
   #event(node: ComponentNode): { readonly at: number; readonly id: number; readonly name: string } {
     return { at: this.#kernel.now(), id: node.id, name: node.name }
   }
-}
-
-const nearestName = (node: ComponentNode): string | undefined => {
-  for (let at: ComponentNode | undefined = node; at !== undefined; at = at.parent) {
-    if (at.named !== undefined) return at.named.name
-  }
-  return undefined
 }
 
 const failed = (cause: Cause.Cause<unknown> | undefined): { readonly failure?: string } =>

@@ -30,7 +30,7 @@ export class Participants {
   get inFlight(): InFlight {
     const counts: Record<string, number> = {}
     for (const drainable of this.drainables) {
-      for (const [kind, count] of Object.entries(this.#countsOf(drainable))) {
+      for (const [kind, count] of Object.entries(this.countsOf(drainable))) {
         if (count > 0) counts[kind] = (counts[kind] ?? 0) + count
       }
     }
@@ -39,10 +39,11 @@ export class Participants {
 
   /** Whether anything that it accepted is unfinished. */
   hasWork(drainable: Drainable): boolean {
-    return Object.values(this.#countsOf(drainable)).some((count) => count > 0)
+    return Object.values(this.countsOf(drainable)).some((count) => count > 0)
   }
 
-  #countsOf(drainable: Drainable): InFlight {
+  /** What one of them says, also when it throws. */
+  countsOf(drainable: Drainable): InFlight {
     return this.#kernel.guard(`the in-flight count of ${drainable.name}`, () => drainable.inFlight(), {})
   }
 }

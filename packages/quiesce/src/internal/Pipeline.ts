@@ -21,6 +21,7 @@ import * as Outcome from "../Outcome.ts"
 import * as Phase from "../Phase.ts"
 import * as Report from "../Report.ts"
 import * as StopReason from "../StopReason.ts"
+import { between } from "./analysis.ts"
 import { describe } from "./describe.ts"
 import { EventLog } from "./EventLog.ts"
 import { exitCodeOf } from "./exitCodeOf.ts"
@@ -57,6 +58,7 @@ export class Pipeline implements Kernel {
   #worker: Fiber.Fiber<unknown, unknown> | undefined
   #deadlineFiber: Fiber.Fiber<unknown, unknown> | undefined
   #rollbackSince: number | undefined
+  #limitMoved: Deferred.Deferred<void> = Deferred.makeUnsafe()
   #deadline = Number.POSITIVE_INFINITY
   #lastSignal: { readonly signal: string; readonly at: number } | undefined
 
@@ -87,7 +89,18 @@ export class Pipeline implements Kernel {
 
   readonly rollback = (going: boolean): void => {
     if (!going) this.#rollbackSince = undefined
-    else if (this.#phase.state === "Starting") this.#rollbackSince ??= this.now()
+    else if (this.#phase.state === "Starting" && this.#rollbackSince === undefined) {
+      this.#rollbackSince = this.now()
+      this.#moveLimit()
+    }
+  }
+
+  readonly limitMoved = (): Deferred.Deferred<void> => this.#limitMoved
+
+  #moveLimit(): void {
+    const moved = this.#limitMoved
+    this.#limitMoved = Deferred.makeUnsafe()
+    Deferred.doneUnsafe(moved, Effect.void)
   }
 
   readonly releaseRemaining = (): number => {
@@ -131,6 +144,9 @@ export class Pipeline implements Kernel {
 
   readonly register = (drainable: Drainable): void => this.states.register(drainable, this.#phase.state)
 
+  readonly deregister = (drainable: Drainable): Effect.Effect<void> =>
+    Effect.suspend(() => this.states.deregister(drainable, this.#phase.state))
+
   readonly registerHook = (kind: HookKind, hook: Hook): void => this.states.registerHook(kind, hook, this.#phase.state)
 
   // --- run ------------------------------------------------------------------------------------------------------------
@@ -153,6 +169,7 @@ export class Pipeline implements Kernel {
       })
     )
     building.addObserver((exit) => {
+      this.ledger.built(Exit.isSuccess(exit))
       if (Exit.isSuccess(exit)) return this.#dispatch({ _tag: "Built" })
       this.#dispatch({ _tag: "BuildFailed", message: describe(exit.cause), code: exitCodeOf(exit.cause) })
     })
@@ -187,6 +204,7 @@ export class Pipeline implements Kernel {
           this.#enter(command.state)
           break
         case "ForceExit":
+          this.ledger.announcements.makeAll()
           this.#changed(before.state, after.state)
           this.#forceExit()
           this.#end(command.outcome)
@@ -196,18 +214,18 @@ export class Pipeline implements Kernel {
   }
 
   #changed(from: Phase.AppState, to: Phase.AppState): void {
-    this.ledger.announce()
     this.emit({ _tag: "StateChanged", at: this.now(), from, to })
   }
 
   #beginStop(reason: StopReason.StopReason): void {
-    this.ledger.announce()
     const { budgets, crashGracePeriod } = this.#options
     const total = reason._tag === "Crash" ? Math.min(crashGracePeriod, budgets.total) : budgets.total
     // A start that failed has been rolled back before it says so: that time is part of the stop.
-    const spent = reason._tag === "StartFailed" ? this.now() - (this.#rollbackSince ?? this.now()) : 0
+    const failed = reason._tag === "StartFailed"
+    const spent = failed && this.#rollbackSince !== undefined ? between(this.#rollbackSince, this.now()) : 0
     const left = Math.max(total - spent, 0)
     this.#deadline = this.now() + left
+    this.#moveLimit()
     const deadline = left < budgets.total ? Schedule.duration(left) : budgets.deadline
     this.#deadlineFiber = this.fork(
       Effect.andThen(
@@ -215,7 +233,7 @@ export class Pipeline implements Kernel {
         Effect.sync(() => this.#dispatch({ _tag: "DeadlineReached" }))
       )
     )
-    this.emit({ _tag: "StopRequested", at: this.now(), reason })
+    this.emit({ _tag: "StopRequested", at: this.now(), reason, ...(failed ? { spent } : {}) })
   }
 
   #enter(state: Phase.StopState | "Running" | "Stopped"): void {

@@ -32,6 +32,11 @@ export class Providers {
     this.#owned.set(node, owned)
   }
 
+  /** Whether somebody is known to have made each of these. */
+  knows(context: Context.Context<never>, keys: ReadonlyArray<string>): boolean {
+    return keys.every((key) => this.#byKey.get(key)?.has(context.mapUnsafe.get(key)) === true)
+  }
+
   disown(node: ComponentNode): void {
     for (const [key, service] of this.#owned.get(node) ?? []) {
       const instances = this.#byKey.get(key)

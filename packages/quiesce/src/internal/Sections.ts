@@ -34,6 +34,7 @@ export class Sections {
   readonly open = new Set<Section>()
   readonly #kernel: Kernel
   #watching = false
+  #bounding = false
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel
@@ -51,10 +52,17 @@ export class Sections {
     for (const section of this.open) section.since ??= this.#kernel.now()
   }
 
+  /** From now on every section has its limit to end, also one that may still begin. */
+  boundAll(): void {
+    this.#bounding = true
+    for (const section of this.open) this.#kernel.fork(this.bound(section))
+  }
+
   enter(name: string, atMost: number): Section {
     const section = new Section(name, atMost)
     if (this.#watching) section.since = this.#kernel.now()
     this.open.add(section)
+    if (this.#bounding) this.#kernel.fork(this.bound(section))
     return section
   }
 
@@ -85,10 +93,15 @@ export class Sections {
 
   #limit(section: Section): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      section.since = this.#kernel.now()
-      const limit = Math.min(section.atMost, this.#kernel.releaseRemaining())
-      yield* Effect.raceFirst(Deferred.await(section.ended), Effect.sleep(Math.max(limit, 0)))
-      if (!Deferred.isDoneUnsafe(section.ended)) this.giveUp(section)
+      const began = this.#kernel.now()
+      section.since = began
+      while (!Deferred.isDoneUnsafe(section.ended)) {
+        const left = Math.min(section.atMost - (this.#kernel.now() - began), this.#kernel.releaseRemaining())
+        if (left <= 0) return this.giveUp(section)
+        // A stop that begins in the middle of a rollback has a deadline of its own.
+        const moved = Deferred.await(this.#kernel.limitMoved())
+        yield* Effect.raceAllFirst([Deferred.await(section.ended), Effect.sleep(left), moved])
+      }
     })
   }
 

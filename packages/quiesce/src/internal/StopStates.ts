@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import type { GracePeriod } from "../GracePeriod.ts"
-import type { Drainable } from "../Lifecycle.ts"
+import type { Drainable, InFlight } from "../Lifecycle.ts"
 import { type AppState, isRefusing, type StopState } from "../Phase.ts"
 import type { Kernel } from "./Kernel.ts"
 import type { Ledger } from "./Ledger.ts"
@@ -28,6 +28,7 @@ export class StopStates {
   readonly #ledger: Ledger
   readonly #budgets: GracePeriod
   #limit: Limit | undefined
+  #stragglersTold = false
 
   constructor(kernel: Kernel, ledger: Ledger, budgets: GracePeriod) {
     this.#kernel = kernel
@@ -73,15 +74,42 @@ export class StopStates {
     else if (isRefusing(now)) this.#kernel.fork(drainable.drain)
   }
 
+  /**
+   * Its scope ends. Where that comes before the stop, as in the rollback of a failed start, nobody else will: it refuses from
+   * now on, and what it had accepted is named and interrupted. Waits for that, but never long: it may be that work itself
+   * that closes the scope.
+   */
+  deregister(drainable: Drainable, now: AppState): Effect.Effect<void> {
+    const { participants } = this
+    const cut = participants.hasWork(drainable) && !this.#stragglersTold
+    // It is drained already, and interrupted when that takes too long.
+    if (cut && now === "Draining") return Effect.void
+    if (cut) this.#tellStragglers(participants.countsOf(drainable))
+    participants.drainables.delete(drainable)
+    if (isRefusing(now)) return Effect.void
+    // Code that runs may open and close gates for ever: the log is not for that.
+    if (now === "Starting") this.#kernel.emit({ _tag: "GateClosed", at: this.#kernel.now(), name: drainable.name })
+    const drain = this.#kernel.fork(drainable.drain)
+    const interrupted =
+      cut && drainable.interrupt !== undefined
+        ? Fiber.await(
+            this.waits.add("interrupt", drainable.name, Effect.timeout(drainable.interrupt, this.#kernel.stopTimeout))
+          )
+        : Effect.void
+    return Effect.andThen(
+      interrupted,
+      Effect.sync(() => drain.interruptUnsafe())
+    )
+  }
+
   registerHook(kind: HookKind, hook: Hook, now: AppState): void {
     this.participants[kind].add(hook)
     if (kind !== "onStopped" && now === "Draining") this.waits.add(kind, hook.name, hook.effect)
   }
 
   tellStragglers(): void {
-    for (const [kind, count] of Object.entries(this.participants.inFlight)) {
-      this.#kernel.emit({ _tag: "Straggler", at: this.#kernel.now(), kind, count })
-    }
+    this.#stragglersTold = true
+    this.#tellStragglers(this.participants.inFlight)
   }
 
   readonly #lameDucking: Effect.Effect<void> = Effect.suspend(() => {
@@ -117,13 +145,24 @@ export class StopStates {
         waits.add("interrupt", drainable.name, drainable.interrupt)
       }
     }
-    if (build !== undefined && build.pollUnsafe() === undefined) waits.add("start", "start", Fiber.interrupt(build))
-    for (const section of sections.open) this.#kernel.fork(sections.bound(section))
-    const giveUp = Effect.sync(() => {
+    if (build !== undefined && build.pollUnsafe() === undefined) {
+      // Not by the fiber that waits for it: without a budget that one is given up before its turn.
+      build.interruptUnsafe()
+      waits.add("start", "start", Fiber.await(build))
+    }
+    sections.boundAll()
+    // In one step with the look at what is open: a section may still begin when everything has come to rest.
+    const giveUp = (expired: boolean): Effect.Effect<void> => {
+      if (!expired && sections.awaited !== undefined) return rest
       waits.giveUp()
       for (const section of sections.open) sections.giveUp(section)
-    })
-    return Effect.andThen(Effect.raceFirst(this.#atRest, limit.expired), giveUp)
+      return Effect.void
+    }
+    const rest: Effect.Effect<void> = Effect.flatMap(
+      Effect.raceFirst(Effect.as(this.#atRest, false), Effect.as(limit.expired, true)),
+      giveUp
+    )
+    return rest
   })
 
   readonly #flushing: Effect.Effect<void> = Effect.suspend(() => {
@@ -151,6 +190,12 @@ export class StopStates {
     const limit = new Limit(budget, cap)
     this.#limit = limit
     return limit
+  }
+
+  #tellStragglers(counts: InFlight): void {
+    for (const [kind, count] of Object.entries(counts)) {
+      if (count > 0) this.#kernel.emit({ _tag: "Straggler", at: this.#kernel.now(), kind, count })
+    }
   }
 
   #announce(drainable: Drainable): void {

@@ -28,16 +28,17 @@ export class Waits {
     return Array.from(this.#pending.values(), (wait) => wait.name)
   }
 
-  add(kind: AwaitedKind, name: string, effect: Effect.Effect<unknown, unknown>): void {
+  add(kind: AwaitedKind, name: string, effect: Effect.Effect<unknown, unknown>): Fiber.Fiber<unknown, unknown> {
     const wait: Wait = { kind, name, since: this.#kernel.now() }
     const fiber = this.#kernel.fork(effect)
     this.#pending.set(fiber, wait)
     fiber.addObserver((exit) => {
-      // Given up: its end has been told.
-      if (!this.#pending.delete(fiber)) return
+      // Given up: its end has been told, but not how it failed after that.
+      if (!this.#pending.delete(fiber)) return this.#tellLate(wait, exit)
       if (Exit.isSuccess(exit)) this.#tell(wait, "done")
       else this.#tell(wait, "failed", exit.cause)
     })
+    return fiber
   }
 
   /** Waits until nothing is pending, also nothing added meanwhile. */
@@ -46,14 +47,23 @@ export class Waits {
     return next === undefined ? Effect.void : Effect.andThen(Fiber.await(next), this.empty)
   })
 
-  /** Stops waiting: what is pending is told as abandoned and interrupted, and nobody waits for the interruption. */
+  /**
+   * Stops waiting: what is pending is told as abandoned and interrupted, and nobody waits for the interruption. What interrupts
+   * others goes on with it: it may have thousands to come.
+   */
   giveUp(): void {
     const given = Array.from(this.#pending)
     this.#pending.clear()
     for (const [fiber, wait] of given) {
       this.#tell(wait, "abandoned")
-      fiber.interruptUnsafe()
+      if (wait.kind !== "interrupt") fiber.interruptUnsafe()
     }
+  }
+
+  #tellLate({ kind, name }: Wait, exit: Exit.Exit<unknown, unknown>): void {
+    if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
+    const failure = describe(exit.cause)
+    this.#kernel.emit({ _tag: "AwaitedLate", at: this.#kernel.now(), kind, name, failure }, exit.cause)
   }
 
   #tell(wait: Wait, result: "done" | "failed" | "abandoned", cause?: Cause.Cause<unknown>): void {

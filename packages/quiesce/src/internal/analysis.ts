@@ -79,7 +79,8 @@ export const components = (events: ReadonlyArray<Event>, end: number): ReadonlyA
         const failed = row(event)
         failed.name = event.name
         failed.starting = between(failed.startedAt, event.at)
-        failed.end = event.interrupted ? "start interrupted" : "start failed"
+        // It may fail after it was left behind.
+        if (failed.end === "running") failed.end = event.interrupted ? "start interrupted" : "start failed"
         failed.failure = event.message
         break
       }
@@ -117,6 +118,7 @@ export const stopBegan = (events: ReadonlyArray<Event>): number | undefined => {
   const requested = events.findIndex((event) => event._tag === "StopRequested")
   const request = events[requested]
   if (request?._tag !== "StopRequested" || request.reason._tag !== "StartFailed") return request?.at
+  if (request.spent !== undefined) return between(request.spent, request.at)
   const before = events.slice(0, requested)
   const lastStart = before.findLastIndex((event) => event._tag === "ComponentStarting")
   return before.slice(lastStart + 1).find((event) => event._tag === "ComponentStopping")?.at ?? request.at
@@ -163,11 +165,12 @@ export const criticalChain = (
 ): ReadonlyArray<{ readonly name: string; readonly waiting: number; readonly working: number }> => {
   const releasing = releaseBegan(events)
   if (releasing === undefined) return []
+  // An interrupted start releases what it had built while the stop is still interrupting: what is left of that counts.
   const released = rows.filter(
-    (row) => row.stoppedAt !== undefined && row.stoppingAt !== undefined && row.stoppingAt >= releasing
+    (row) => row.stoppingAt !== undefined && (row.stoppingAt >= releasing || (row.stoppedAt ?? end) > releasing)
   )
   const stopOf = (row: Row): number => row.stoppedAt ?? end
-  const startOf = (row: Row): number => row.stoppingAt ?? end
+  const startOf = (row: Row): number => Math.max(row.stoppingAt ?? end, releasing)
   const latest = (candidates: ReadonlyArray<Row>): Row | undefined =>
     candidates.reduce<Row | undefined>(
       (best, row) => (best === undefined || stopOf(row) >= stopOf(best) ? row : best),

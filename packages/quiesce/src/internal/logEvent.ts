@@ -55,6 +55,7 @@ const line = Event.match({
             "Warn",
             `${e.name} (${e.kind}) was not done after ${formatMillis(e.waited)} and is not waited for any longer`
           ],
+  AwaitedLate: (e): Line => ["Error", `${e.name} (${e.kind}) failed after it had been given up: ${e.failure}`],
   Straggler: (e): Line => ["Warn", `${e.count} ${e.kind} still unfinished: interrupted or left behind`],
   CriticalSectionWaited: (e): Line =>
     e.exceeded

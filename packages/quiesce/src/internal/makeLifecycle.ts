@@ -83,10 +83,8 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
     running: Deferred.await(states.running),
     lameDuck: Deferred.await(states.lameDuck),
     stopping: Deferred.await(states.stopping),
-    remaining: Effect.sync(() => {
-      const remaining = pipeline.remaining()
-      return Number.isFinite(remaining) ? Option.some(Duration.millis(Math.max(remaining, 0))) : Option.none()
-    }),
+    remaining: Effect.sync(() => limitOf(pipeline.remaining())),
+    releaseRemaining: Effect.sync(() => limitOf(pipeline.releaseRemaining())),
     extendStop: (by) =>
       Effect.map(CurrentComponent, (node) => {
         const component = node?.state === "Stopping" ? node : undefined
@@ -96,7 +94,13 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
             : pipeline.extend(component.name, Duration.toMillis(by), (millis) => ledger.extend(component, millis))
         return Duration.millis(granted)
       }),
-    drainable: (drainable) => scoped(participants.drainables, drainable, pipeline.register),
+    drainable: (drainable) =>
+      Effect.asVoid(
+        Effect.acquireRelease(
+          Effect.sync(() => pipeline.register(drainable)),
+          () => pipeline.deregister(drainable)
+        )
+      ),
     onStopping: hook("onStopping"),
     awaitBeforeStop: hook("awaitBeforeStop"),
     onStopped: (name, effect) => Effect.map(provided(name, effect), (made) => pipeline.registerHook("onStopped", made)),
@@ -115,3 +119,6 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
     }
   })
 }
+
+const limitOf = (millis: number): Option.Option<Duration.Duration> =>
+  Number.isFinite(millis) ? Option.some(Duration.millis(Math.max(millis, 0))) : Option.none()

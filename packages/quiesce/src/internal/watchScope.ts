@@ -30,7 +30,16 @@ class WatchedFinalizers extends Map<object, Finalizer> {
   get acquired(): number {
     return this.size - 1
   }
+
+  /** Apart from child scopes, which are keys of their own: they belong to the parts. */
+  get acquiredItself(): number {
+    let parts = 0
+    for (const key of this.keys()) if (scopeTypeId in key) parts++
+    return this.acquired - parts
+  }
 }
+
+const scopeTypeId = "~effect/Scope"
 
 /** Calls `onExit` with the exit of every fiber forked into `scope` from now on. The scope must be new. */
 export const watchScope = (scope: Scope.Closeable, onExit: (exit: Exit.Exit<unknown, unknown>) => void): void => {
@@ -40,8 +49,11 @@ export const watchScope = (scope: Scope.Closeable, onExit: (exit: Exit.Exit<unkn
   scope.state = { _tag: "Open", finalizerKey: undefined, finalizer: undefined, finalizers }
 }
 
+const watched = ({ state }: Scope.Closeable): WatchedFinalizers | undefined =>
+  state._tag === "Open" && state.finalizers instanceof WatchedFinalizers ? state.finalizers : undefined
+
 /** Whether anything was acquired in a scope that is watched. */
-export const hasAcquired = (scope: Scope.Closeable): boolean =>
-  scope.state._tag === "Open" &&
-  scope.state.finalizers instanceof WatchedFinalizers &&
-  scope.state.finalizers.acquired > 0
+export const hasAcquired = (scope: Scope.Closeable): boolean => (watched(scope)?.acquired ?? 0) > 0
+
+/** Whether anything was acquired in it that is not in a scope below. */
+export const hasAcquiredItself = (scope: Scope.Closeable): boolean => (watched(scope)?.acquiredItself ?? 0) > 0
