@@ -42,6 +42,16 @@ export interface Options extends Omit<App.Options, "lingering"> {
    * @default "SIGUSR2"
    */
   readonly statusSignal?: NodeJS.Signals | false | undefined
+  /**
+   * A file to which every lifecycle event (`quiesce/Event`) is appended as one JSON line, before whatever caused it goes on:
+   * complete however the process leaves, up to its last moment under `kill -9`. A later life goes on in the same file, after
+   * an empty line. `""` writes none, whatever the environment says. A file that cannot be written costs one warning on
+   * stderr, nothing else.
+   *
+   * @default the environment variable QUIESCE_EVENTS, else no file: who starts the process (a test, a supervisor) decides
+   * whether to read along. The variable is taken out of `process.env`, so that a child process does not write there too
+   */
+  readonly eventLog?: string | undefined
 }
 
 /**

@@ -8,6 +8,7 @@ import type { Event } from "quiesce/Event"
 import type { Lifecycle } from "quiesce/Lifecycle"
 import * as Report from "quiesce/Report"
 import type { Options } from "../NodeApp.ts"
+import { EventFile, eventFilePath } from "./EventFile.ts"
 import { importLayer, type LazyLayer } from "./importLayer.ts"
 import { KeepAlive } from "./KeepAlive.ts"
 import { logging } from "./logging.ts"
@@ -27,9 +28,12 @@ export const launch = <A, E>(
   const logFormat = options.logFormat ?? "pretty"
   // A start that fails at once has ended before it returns, so the log is kept here.
   const events: Array<Event> = []
+  const eventPath = eventFilePath(options.eventLog)
+  const eventFile = eventPath === undefined ? undefined : new EventFile(eventPath, (text) => output.error(text))
 
   const onEvent = (event: Event): void => {
     events.push(event)
+    eventFile?.write(event)
     try {
       options.onEvent?.(event)
     } finally {
