@@ -50,8 +50,8 @@ export interface Options {
    */
   readonly auth?: "password" | "trust" | undefined
   /**
-   * Whether data survives a power cut. Without it, writes are faster; a killed application or server loses nothing
-   * either way.
+   * Whether data survives a power cut. Without it, writes are faster; a killed application or server loses nothing that was
+   * committed either way.
    *
    * @default true
    */
@@ -231,4 +231,5 @@ const watch = (died: Effect.Effect<never, EmbeddedPostgresError>) =>
 const OURS = { client_connection_check_interval: "1s" }
 
 /** What a test cluster gives up: it is thrown away with its machine. */
-const NOT_DURABLE = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }
+/** Not synchronous_commit: without it a killed server loses what it had acknowledged. */
+const NOT_DURABLE = { fsync: "off", full_page_writes: "off" }

@@ -1,5 +1,5 @@
 /**
- * How long a release may take: the component's own limit, or what is left of the application's grace period.
+ * How long a release may take: the component's own limit, or what the application has left for releases.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,7 +12,7 @@ export const stopLimit = (stopTimeout: Duration.Duration): Effect.Effect<Effect.
     Option.isNone(lifecycle)
       ? Effect.succeed(stopTimeout)
       : Effect.map(
-          lifecycle.value.remaining,
+          lifecycle.value.releaseRemaining,
           Option.match({
             onNone: () => stopTimeout,
             onSome: (remaining) => Duration.min(stopTimeout, remaining)
