@@ -80,6 +80,21 @@ const arrows: Record<string, Arrows> = {
     ],
     mayNot: [...barrels, ...deep("@quiesce/http/HttpDrain", "../../../../http/src/HttpDrain.ts")]
   },
+  "packages/testing/src": {
+    may: deep("effect/Arbitrary", "quiesce/App", "./Laws.ts"),
+    mayNot: [
+      ...barrels,
+      ...deep("quiesce", "node:fs", "@quiesce/node/NodeApp", "@quiesce/http/HttpDrain", "vitest"),
+      ...timeAndProcess
+    ]
+  },
+  "packages/testing/src/internal/process": {
+    may: [
+      ...deep("node:net", "quiesce/App", "@quiesce/node/NodeApp", "../../ChildApp.ts"),
+      ...timeAndProcess.slice(0, -1)
+    ],
+    mayNot: [...barrels, ...deep("@quiesce/http/HttpDrain", "../../../../http/src/HttpDrain.ts")]
+  },
   // Until a new package gets a list of its own it may do what the core may do.
   "packages/new/src": { may: deep("effect/Effect"), mayNot: deep("node:fs", "quiesce/App", "effect") },
   "packages/node/test": { may: deep("../src/NodeApp.ts", "node:fs"), mayNot: deep("../../http/src/HttpDrain.ts") },

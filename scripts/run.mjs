@@ -45,6 +45,7 @@ const commands = {
   unused: (args) => ["knip", "--no-config-hints", ...args],
   build: () => source("scripts/build.ts"),
   packages: () => source("scripts/packages.ts"),
+  mutants: (args) => [...source("packages/testing/mutants/run.ts"), ...args],
   setup: () => [node, "-p", "`Node ${process.version} and the dependencies are in place.`"],
   ci: () => ["bash", ".ci/run"]
 }
@@ -62,12 +63,14 @@ Commands
   check         type check, tests too                build         compile the packages into dist
   lint [--fix]  oxlint, with types                   packages      pack them, check what would be published
   format        oxfmt; --check only looks            bench <name>  ${benches().join(", ") || "none yet"}
-  snippets      type check the documentation          ci            all of it, as CI does (.ci/run)
-  setup         only install what is missing
+  snippets      type check the documentation          mutants       break the core on purpose: every law must notice
+  setup         only install what is missing          ci            all of it, as CI does (.ci/run)
 
 Environment
   DATABASE_URL  use this Postgres; without it the app starts one of its own, with its data in .data
-  NO_COLOR      print without colours`
+  NO_COLOR      print without colours
+  PROGRAMS      random programs that the tests try against the laws (5000); SEED chooses them
+  CHAOS_ROUNDS  rounds of the chaos run against real processes (30); SEED chooses them`
 
 // Signals: the launcher only hands them on, each one once; what they mean is the program's business. Ctrl+C and Ctrl+\
 // in a terminal go to the whole process group, so then the program has them already. An installation just ends.

@@ -28,7 +28,8 @@ const examples: Readonly<Record<string, Expected>> = {
   "07-budgets.ts": { code: 70, says: [/budgets stopped, degraded,/, /Draining 3\d\d ms/, /unfinished: 1 download/] },
   "08-lazy-import.ts": { code: 0, says: [/imported and started/, /lazy-import stopped clean/] },
   "09-http.ts": { code: 0, stopAfter: "Starting -> Running", says: [/shop stopped clean/] },
-  "10-virtual-time.ts": { code: 0, says: [/virtual-time stopped clean in 1\.5 s of 25 s/] }
+  "10-virtual-time.ts": { code: 0, says: [/virtual-time stopped clean in 1\.5 s of 25 s/] },
+  "11-test-kit.ts": { code: 0, stopAfter: "Starting -> Running", says: [/test-kit stopped clean/] }
 }
 
 const run = async (example: string, stopAfter: string | undefined) => {

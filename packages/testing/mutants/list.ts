@@ -1,0 +1,420 @@
+// The deliberate faults. Each takes away one thing that the core promises; a law has to notice.
+import type { Mutant } from "./mutant.ts"
+
+export const mutants: ReadonlyArray<Mutant> = [
+  // --- the gate ---------------------------------------------------------------------------------------------------------
+  {
+    what: "the gate is never closed",
+    file: "DrainGate.ts",
+    find: "if (closed || isRefusing(lifecycle.stateUnsafe())) return refused",
+    replace: ""
+  },
+  {
+    what: "the gate looks, loses its turn, and then lets in",
+    file: "DrainGate.ts",
+    find: "    if (closed || isRefusing(lifecycle.stateUnsafe())) return refused\n    count++\n    return Effect.void",
+    replace:
+      "    if (closed || isRefusing(lifecycle.stateUnsafe())) return refused\n    return Effect.andThen(Effect.yieldNow, Effect.sync(() => { count++ }))"
+  },
+  {
+    what: "accepted work is not counted out when it is interrupted",
+    file: "DrainGate.ts",
+    find: "() => Effect.andThen(track(fiber, -1), leave)",
+    replace: "(_, exit) => (exit._tag === 'Success' ? Effect.andThen(track(fiber, -1), leave) : Effect.void)"
+  },
+  {
+    what: "the gate says that it is empty when it is closed, whatever is in it",
+    file: "DrainGate.ts",
+    find: "if (closed && count === 0)",
+    replace: "if (closed)"
+  },
+  {
+    what: "the gate says that it is empty before it is closed",
+    file: "DrainGate.ts",
+    find: "if (closed && count === 0)",
+    replace: "if (count === 0)"
+  },
+  {
+    what: "what is left in the gate is not interrupted",
+    file: "DrainGate.ts",
+    find: "fiber.interruptUnsafe()",
+    replace: "void fiber"
+  },
+  {
+    what: "the gate stays open when its component is gone",
+    file: "DrainGate.ts",
+    find: "yield* Effect.addFinalizer(() => close)",
+    replace: ""
+  },
+  {
+    what: "a component that goes early does not name its unfinished work",
+    file: "internal/StopStates.ts",
+    find: "if (cut) this.#tellStragglers(participants.countsOf(drainable))",
+    replace: ""
+  },
+  {
+    what: "stragglers are not told",
+    file: "internal/StopStates.ts",
+    find: 'if (count > 0) this.#kernel.emit({ _tag: "Straggler"',
+    replace: 'if (count > 1e9) this.#kernel.emit({ _tag: "Straggler"'
+  },
+  // --- the states -------------------------------------------------------------------------------------------------------
+  {
+    what: "Draining and Interrupting are swapped",
+    file: "Phase.ts",
+    find: 'export const stopStates = ["LameDuck", "Draining", "Interrupting", "Releasing", "Flushing"] as const',
+    replace: 'export const stopStates = ["LameDuck", "Interrupting", "Draining", "Releasing", "Flushing"] as const'
+  },
+  {
+    what: "Interrupting is left out",
+    file: "Phase.ts",
+    find: 'const after = (state: StopState): StopState | "Stopped" => stopStates[stopStates.indexOf(state) + 1] ?? "Stopped"',
+    replace:
+      "const after = (state: StopState): StopState | \"Stopped\" => state === 'Draining' ? 'Releasing' : (stopStates[stopStates.indexOf(state) + 1] ?? \"Stopped\")"
+  },
+  {
+    what: "the release is left out",
+    file: "internal/StopStates.ts",
+    find: "return this.#ledger.releaseAll()",
+    replace: "return Effect.void"
+  },
+  {
+    what: "lame duck refuses already",
+    file: "Phase.ts",
+    find: 'isStopping(state) && state !== "LameDuck"',
+    replace: "isStopping(state)"
+  },
+  {
+    what: "lame duck takes no time",
+    file: "internal/StopStates.ts",
+    find: "return Deferred.isDoneUnsafe(this.running) ? limit.expired : Effect.void",
+    replace: "return Effect.void"
+  },
+  {
+    what: "the drain does not wait for what was accepted",
+    file: "internal/StopStates.ts",
+    find: 'for (const hook of participants.awaitBeforeStop) waits.add("awaitBeforeStop", hook.name, hook.effect)\n    return Effect.raceFirst(this.#atRest, limit.expired)',
+    replace: "return Effect.void"
+  },
+  {
+    what: "work that is left is not interrupted before the release",
+    file: "internal/StopStates.ts",
+    find: "if (drainable.interrupt !== undefined && participants.hasWork(drainable)) {",
+    replace: "if (drainable.interrupt !== undefined && participants.hasWork(drainable) && drainable.name === '') {"
+  },
+  {
+    what: "a start that is going on is not interrupted",
+    file: "internal/StopStates.ts",
+    find: "      build.interruptUnsafe()\n",
+    replace: ""
+  },
+  // --- budgets ----------------------------------------------------------------------------------------------------------
+  {
+    what: "the limit of a state is forgotten",
+    file: "internal/Limit.ts",
+    find: "Effect.raceFirst(Effect.andThen(Effect.repeat(Effect.void, this.#schedule), this.#spendLeases), this.#capReached)",
+    replace: "this.#capReached"
+  },
+  {
+    what: "a state may use up the reserve",
+    file: "internal/Pipeline.ts",
+    find: "return (since === undefined ? this.remaining() : since + total - this.now()) - reserve",
+    replace: "return since === undefined ? this.remaining() : since + total - this.now() + 0 * reserve"
+  },
+  {
+    what: "the cap of a state is forgotten",
+    file: "internal/Limit.ts",
+    find: "return left <= 0 ? Effect.void : Effect.andThen(Effect.sleep(left), this.#capReached)",
+    replace: "return Effect.never"
+  },
+  {
+    what: "a component's stop timeout is forgotten",
+    file: "internal/Ledger.ts",
+    find: "const left = Math.min(stopTimeout + node.lease - spent, this.#kernel.releaseRemaining())",
+    replace: "const left = this.#kernel.releaseRemaining() + 0 * (stopTimeout + spent)"
+  },
+  {
+    what: "a release is not bounded by the grace period",
+    file: "internal/Ledger.ts",
+    find: "const left = Math.min(stopTimeout + node.lease - spent, this.#kernel.releaseRemaining())",
+    replace: "const left = stopTimeout + node.lease - spent"
+  },
+  {
+    what: "a release that hangs is waited for",
+    file: "internal/Ledger.ts",
+    find: "if (left <= 0) return false",
+    replace: "if (left <= -1e9) return false"
+  },
+  {
+    what: "the grace period of a crash is that of any stop",
+    file: "internal/Pipeline.ts",
+    find: 'const total = reason._tag === "Crash" ? Math.min(crashGracePeriod, budgets.total) : budgets.total',
+    replace: "const total = budgets.total + 0 * crashGracePeriod"
+  },
+  {
+    what: "the rollback of a failed start has no deadline",
+    file: "internal/Pipeline.ts",
+    find: 'else if (this.#phase.state === "Starting" && this.#rollbackSince === undefined) {',
+    replace: "else if (this.#phase.signals < 0) {"
+  },
+  {
+    what: "a lease is granted without limit",
+    file: "internal/Pipeline.ts",
+    find: "const granted = Math.min(millis, Math.max(this.releaseRemaining(), 0))",
+    replace: "const granted = millis"
+  },
+  {
+    what: "hooks after the stop are not bounded",
+    file: "internal/StopStates.ts",
+    find: "return Effect.raceFirst(waits.empty, limit.expired).pipe(",
+    replace: "return Effect.andThen(Effect.sync(() => limit), waits.empty).pipe("
+  },
+  // --- order and completeness of the release ------------------------------------------------------------------------------
+  {
+    what: "what a component was built with is not held",
+    file: "internal/Ledger.ts",
+    find: "node.holds.push(...node.builtWith.map((dependency) => this.hold(dependency)))",
+    replace: ""
+  },
+  {
+    what: "a hold is let go twice",
+    file: "internal/Ledger.ts",
+    find: "    hold.held = false\n",
+    replace: ""
+  },
+  {
+    what: "a finalizer is skipped: the scope of a component is not closed",
+    file: "internal/Ledger.ts",
+    find: "const closer = this.#kernel.fork(Scope.close(node.scope, exit))",
+    replace: "const closer = this.#kernel.fork(node.id % 7 === 3 ? Effect.void : Scope.close(node.scope, exit))"
+  },
+  {
+    what: "a node is released twice",
+    file: "internal/Ledger.ts",
+    find: 'if (node.state === "Stopping" || node.isSettled) return',
+    replace: 'if (node.state === "Stopping") return'
+  },
+  {
+    what: "a component is settled before its finalizers have run",
+    file: "internal/Ledger.ts",
+    find: "      const done = yield* this.#within(node, closer)\n",
+    replace: "      const done = true\n"
+  },
+  {
+    what: "dependencies are let go before their user has stopped",
+    file: "internal/Ledger.ts",
+    find: '    this.#move(node, "Stopping")\n',
+    replace: '    this.#move(node, "Stopping")\n    for (const hold of node.holds) this.#letGo(hold, exit)\n'
+  },
+  {
+    what: "an abandoned component is not told of",
+    file: "internal/Ledger.ts",
+    find: '    this.#kernel.emit({\n      _tag: "ComponentAbandoned",',
+    replace: '    if (node.id < 0) this.#kernel.emit({\n      _tag: "ComponentAbandoned",'
+  },
+  // --- escalation ---------------------------------------------------------------------------------------------------------
+  {
+    what: "the ladder is off by one: a signal too late",
+    file: "Phase.ts",
+    find: 'const rung = ladder[Math.min(signals, ladder.length) - 1] ?? "Exit"',
+    replace: 'const rung = ladder[Math.min(signals - 1, ladder.length) - 1] ?? "Exit"'
+  },
+  {
+    what: "the ladder is off by one: a signal too early",
+    file: "Phase.ts",
+    find: 'const rung = ladder[Math.min(signals, ladder.length) - 1] ?? "Exit"',
+    replace: 'const rung = ladder[Math.min(signals, ladder.length - 1)] ?? "Exit"'
+  },
+  {
+    what: "the second signal does nothing",
+    file: "Phase.ts",
+    find: "if (signals === 1) return [next, none]",
+    replace: "if (signals <= 2) return [next, none]"
+  },
+  {
+    what: "repeats of a signal are not taken for one",
+    file: "internal/Pipeline.ts",
+    find: "if (last !== undefined && last.signal === signal && at - last.at < this.#options.cooldown) return",
+    replace: "void last"
+  },
+  {
+    what: "other signals within the cooldown are swallowed",
+    file: "internal/Pipeline.ts",
+    find: "last.signal === signal && at - last.at",
+    replace: "at - last.at"
+  },
+  {
+    what: "to interrupt is to go on as before",
+    file: "Phase.ts",
+    find: 'if (rung === "Interrupt" && (phase.state === "LameDuck" || phase.state === "Draining")) {',
+    replace: 'if (rung === "Interrupt" && phase.state === "LameDuck") {'
+  },
+  {
+    what: "to interrupt goes back from where it was",
+    file: "Phase.ts",
+    find: 'if (rung === "Interrupt" && (phase.state === "LameDuck" || phase.state === "Draining")) {',
+    replace: 'if (rung === "Interrupt") {'
+  },
+  {
+    what: "a later reason replaces the first",
+    file: "Phase.ts",
+    find: "return isStopping(phase.state) ? [phase, none] : beginStop(phase, input.reason)",
+    replace:
+      "return isStopState(phase.state) ? [{ ...phase, reason: input.reason }, none] : isStopping(phase.state) ? [phase, none] : beginStop(phase, input.reason)"
+  },
+  {
+    what: "a forced exit waits for the finalizers",
+    file: "Phase.ts",
+    find: '  { ...phase, state: "Exit" },\n  [{ _tag: "ForceExit", outcome }]',
+    replace:
+      '  { ...phase, state: "Releasing" },\n  outcome._tag === "Forced" ? [{ _tag: "Enter", state: "Releasing" }] : [{ _tag: "ForceExit", outcome }]'
+  },
+  // --- critical sections --------------------------------------------------------------------------------------------------
+  {
+    what: "a critical section is interrupted with everything else",
+    file: "internal/Sections.ts",
+    find: "Math.min(section.atMost - (",
+    replace: "Math.min(section.atMost / 2 - ("
+  },
+  {
+    what: "a critical section has no limit",
+    file: "internal/Sections.ts",
+    find: "if (left <= 0) return this.giveUp(section)",
+    replace: "if (left <= 0) return yield* Effect.never"
+  },
+  {
+    what: "a section that is given up is not named",
+    file: "internal/Sections.ts",
+    find: "    this.#tell(section, true)\n",
+    replace: ""
+  },
+  {
+    what: "the stop does not wait for critical sections",
+    file: "internal/StopStates.ts",
+    find: "if (section !== undefined) return Effect.andThen(Deferred.await(section.ended), this.#atRest)",
+    replace: "void section"
+  },
+  {
+    what: "critical sections may begin while draining",
+    file: "internal/makeLifecycle.ts",
+    find: "const refused = Phase.isRefusing(pipeline.phase.state) && !allowDuringStop && !inside",
+    replace: "const refused = Phase.isRefusing(pipeline.phase.state) && !allowDuringStop && inside"
+  },
+  // --- outcome, report, log -----------------------------------------------------------------------------------------------
+  {
+    what: "a degraded stop exits with 0",
+    file: "Outcome.ts",
+    find: "return isFailure(reason) ? failureCode(reason) : 70",
+    replace: "return isFailure(reason) ? failureCode(reason) : 0"
+  },
+  {
+    what: "the exit code of a signal is that of another",
+    file: "Outcome.ts",
+    find: "SIGINT: 2,",
+    replace: "SIGINT: 15,"
+  },
+  {
+    what: "a failure as the reason exits with 0",
+    file: "Outcome.ts",
+    find: '    case "Clean":\n      return isFailure(reason) ? failureCode(reason) : 0',
+    replace: '    case "Clean":\n      return 0'
+  },
+  {
+    what: "an abandoned component leaves the outcome clean",
+    file: "Report.ts",
+    find: 'event._tag === "ComponentAbandoned" || (event._tag',
+    replace: "(event._tag"
+  },
+  {
+    what: "a failing finalizer leaves the outcome clean",
+    file: "Report.ts",
+    find: '|| (event._tag === "ComponentStopped" && event.failure !== undefined)',
+    replace: ""
+  },
+  {
+    what: "a release cut off by the grace period is not a time-out",
+    file: "Report.ts",
+    find: 'event._tag === "ComponentAbandoned" && event.limit === "gracePeriod"',
+    replace: 'event._tag === "ComponentAbandoned" && event.limit === "start"'
+  },
+  {
+    what: "the report leaves out a component",
+    file: "internal/analysis.ts",
+    find: "return Array.from(rows.values()).filter((row) => !row.empty || row.stoppingAt !== undefined)",
+    replace: "return Array.from(rows.values()).filter((row) => !row.empty && row.working > 0)"
+  },
+  {
+    what: "the report takes an abandoned component for a stopped one",
+    file: "internal/analysis.ts",
+    find: 'settle(abandoned, event.at, "abandoned")',
+    replace: 'settle(abandoned, event.at, "stopped")'
+  },
+  {
+    what: "the critical chain loses its waiting time",
+    file: "internal/analysis.ts",
+    find: "waiting: between(previous === undefined ? releasing : stopOf(previous), startOf(link)),",
+    replace: "waiting: 0,"
+  },
+  {
+    what: "a background failure is silent",
+    file: "internal/watchScope.ts",
+    find: "if (Fiber.isFiber(key)) this.#onFiber(key)",
+    replace: ""
+  },
+  {
+    what: "a failing finalizer is silent",
+    file: "internal/Ledger.ts",
+    find: "const failureOf = (exit: Exit.Exit<unknown, unknown> | undefined): Cause.Cause<unknown> | undefined =>\n  exit !== undefined &&",
+    replace:
+      "const failureOf = (exit: Exit.Exit<unknown, unknown> | undefined): Cause.Cause<unknown> | undefined =>\n  exit === undefined && exit !== undefined &&"
+  },
+  {
+    what: "a failing hook is silent",
+    file: "internal/Waits.ts",
+    find: 'else this.#tell(wait, "failed", exit.cause)',
+    replace: ""
+  },
+  {
+    what: "a failing hook is told twice",
+    file: "internal/Waits.ts",
+    find: 'else this.#tell(wait, "failed", exit.cause)',
+    replace: 'else for (let n = 0; n < 2; n++) this.#tell(wait, "failed", exit.cause)'
+  },
+  {
+    what: "what was left behind and then fails is silent",
+    file: "internal/Waits.ts",
+    find: "if (!this.#pending.delete(fiber)) return this.#tellLate(wait, exit)",
+    replace: "if (!this.#pending.delete(fiber)) return"
+  },
+  {
+    what: "a start that fails is silent",
+    file: "internal/Ledger.ts",
+    find: "      if (!node.announced) return\n",
+    replace: "      if (node.id > 0) return\n"
+  },
+  {
+    what: "a crash does not stop the application",
+    file: "internal/Pipeline.ts",
+    find: '    this.requestStop({ _tag: "Crash", kind, message })\n',
+    replace: ""
+  },
+  // --- what the simulation itself has found -----------------------------------------------------------------------------
+  {
+    what: "a critical section that begins while interrupting has no limit",
+    file: "internal/Sections.ts",
+    find: "    if (this.#bounding) this.#kernel.fork(this.bound(section))\n",
+    replace: ""
+  },
+  {
+    what: "a release that has begun does not hear of a shorter deadline",
+    file: "internal/Ledger.ts",
+    find: "Effect.sleep(left), moved]",
+    replace: "Effect.sleep(left), Effect.andThen(moved, Effect.never)]"
+  },
+  {
+    what: "a critical section that begins when all has come to rest is torn",
+    file: "internal/StopStates.ts",
+    find: "if (!expired && sections.awaited !== undefined) return rest",
+    replace: "void expired"
+  }
+]

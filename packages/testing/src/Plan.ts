@@ -1,0 +1,88 @@
+/**
+ * Everything that decides one simulated life: the seed, the program, its budgets and the storm. A plan that broke a law is
+ * kept as a file and played again for ever.
+ */
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { Ladder } from "quiesce/Phase"
+import * as Program from "./Program.ts"
+import { SignalStorm } from "./SignalStorm.ts"
+import * as Simulation from "./Simulation.ts"
+
+/** Milliseconds; `ladder` is a name, since most sequences of rungs are no ladder. */
+export const Budgets = Schema.Struct({
+  gracePeriod: Schema.Number,
+  lameDuck: Schema.Number,
+  drain: Schema.Number,
+  interrupt: Schema.Number,
+  stopTimeout: Schema.Number,
+  ladder: Schema.Literals(["exit", "interrupt", "patient", "long"])
+})
+
+export type Budgets = typeof Budgets.Type
+
+export const Plan = Schema.Struct({
+  seed: Schema.Number,
+  runFor: Schema.Number,
+  budgets: Budgets,
+  storm: SignalStorm,
+  program: Program.Program
+})
+
+export type Plan = typeof Plan.Type
+
+/** The escalation ladders that a plan can name. */
+export const ladders: Readonly<Record<Budgets["ladder"], Ladder>> = {
+  exit: ["Graceful", "Exit"],
+  interrupt: ["Graceful", "Interrupt", "Exit"],
+  patient: ["Graceful", "Graceful", "Exit"],
+  long: ["Graceful", "Graceful", "Interrupt", "Interrupt", "Exit"]
+}
+
+/**
+ * Lives the life that the plan describes, to its end.
+ *
+ * **When to use**: to look at a plan that broke a law, and in a test that replays the plans of bugs found before.
+ *
+ * **Interruption safety**: as `Simulation.run`.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Laws from "@quiesce/testing/Laws"
+ * import * as Plan from "@quiesce/testing/Plan"
+ *
+ * const replayed = (json: string) =>
+ *   Plan.fromJson(json).pipe(
+ *     Effect.flatMap(Plan.play),
+ *     Effect.flatMap((life) => Laws.assert(life))
+ *   )
+ * ```
+ */
+export const play = ({
+  budgets: { ladder, ...budgets },
+  program,
+  runFor,
+  seed,
+  storm
+}: Plan): Effect.Effect<Simulation.Simulated, Simulation.SimulationError> =>
+  Simulation.run(() => Program.layer(program), {
+    seed,
+    plan: { storm, runFor, options: { ...budgets, escalation: ladders[ladder] } }
+  })
+
+const json = Schema.fromJsonString(Plan)
+
+/** Reads a plan from the text of a file; what is wrong with it is said with its path. */
+export const fromJson: (text: string) => Effect.Effect<Plan, Schema.SchemaError> = Schema.decodeUnknownEffect(json)
+
+/** The plan as the text of a file. */
+export const toJson = (plan: Plan): string => JSON.stringify(plan)
+
+/**
+ * Random plans that shrink: programs of one to thirty components, budgets, and storms of one to five strikes.
+ *
+ * **When to use**: with effect's `Arbitrary`, to look for lives that break a law of your own. `Simulation.explore` does it for
+ * an application of yours.
+ */
+export { plan as arbitrary } from "./internal/arbitraries.ts"

@@ -1,0 +1,115 @@
+/**
+ * Components whose start, life and end are scripts: the faulty dependencies that a test of a stop needs.
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Component from "quiesce/Component"
+import type { Lifecycle } from "quiesce/Lifecycle"
+import * as Behaviour from "./Behaviour.ts"
+import { CurrentJournal } from "./internal/Journal.ts"
+import * as Part from "./Part.ts"
+
+/** A layer that needs nothing but the application that it lives in. */
+export type AnyLayer = Layer.Layer<never, unknown, Lifecycle>
+
+export interface Script extends Component.Policy {
+  /**
+   * The components that it is built with and that must outlive it.
+   *
+   * @default none
+   */
+  readonly needs?: ReadonlyArray<AnyLayer> | undefined
+  /**
+   * How it starts.
+   *
+   * @default "return", at once
+   */
+  readonly acquire?: Behaviour.Input | undefined
+  /**
+   * How it stops.
+   *
+   * @default "return", at once
+   */
+  readonly release?: Behaviour.Input | undefined
+  /**
+   * What it does while it runs.
+   *
+   * @default nothing
+   */
+  readonly parts?: ReadonlyArray<Part.Part> | undefined
+  /**
+   * What else it does when it has been acquired; the scope is its own.
+   *
+   * @default nothing
+   */
+  readonly during?: Effect.Effect<unknown, never, Lifecycle | Scope.Scope> | undefined
+}
+
+const tagPrefix = "@quiesce/testing/scripted/"
+
+const tagOf = (name: string) => Context.Service<{ readonly name: string }>(`${tagPrefix}${name}`)
+
+/** The scripted components in sight. */
+const inSight = (context: Context.Context<never>): ReadonlyArray<string> =>
+  Array.from(context.mapUnsafe)
+    .filter(([key]) => key.startsWith(tagPrefix))
+    .map(([, service]: readonly [string, { readonly name: string }]) => service.name)
+
+/**
+ * A component that follows a script. What it needs is provided to it, so that it stands for itself and can be shared by
+ * reference: two that need the same object share it.
+ *
+ * **When to use**: in the place of a real dependency, to see what the rest of the application does when this one is slow,
+ * hangs, fails or dies; and to build whole applications for a test.
+ *
+ * **Interruption safety**: the start can be interrupted unless the script says `masked`; the release as `Scope.close` has it.
+ *
+ * @example
+ * ```ts
+ * import * as Layer from "effect/Layer"
+ * import * as Scripted from "@quiesce/testing/Scripted"
+ *
+ * const db = Scripted.component("db", { release: "hang" })
+ * const api = Scripted.component("api", { needs: [db], acquire: { after: 20 } })
+ * const jobs = Scripted.component("jobs", { needs: [db], stopTimeout: "1 second" })
+ * const App = Layer.mergeAll(api, jobs)
+ * ```
+ */
+export const component = (name: string, script: Script = {}): AnyLayer => {
+  const layer = Layer.effect(
+    tagOf(name),
+    Effect.gen(function* () {
+      const journal = yield* CurrentJournal
+      const needs = inSight(yield* Effect.context())
+      const self = journal.instance(name)
+      const release = Effect.suspend(() => {
+        journal.record({ _tag: "Releasing", component: self })
+        return Effect.ensuring(
+          Effect.orDie(Behaviour.run(Behaviour.make(script.release), self, "release failed")),
+          Effect.sync(() => journal.record({ _tag: "Released", component: self }))
+        )
+      })
+      const own = script.stopTimeout === undefined ? {} : { stopTimeout: Duration.toMillis(script.stopTimeout) }
+      journal.record({ _tag: "Acquiring", component: self, needs, ...own })
+      yield* Behaviour.run(Behaviour.make(script.acquire), self, "acquire failed")
+      // Apart from the script, which can be interrupted: what is told as acquired has its finalizer.
+      const resource = yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          journal.record({ _tag: "Acquired", component: self })
+          return { name: self }
+        }),
+        () => release
+      )
+      // The first part bears the component's name, the others a number behind it.
+      for (const [at, part] of (script.parts ?? []).entries())
+        yield* Part.start(at === 0 ? self : `${self}.${at}`, part)
+      if (script.during !== undefined) yield* script.during
+      return resource
+    })
+  ).pipe(Component.make(name, script))
+  const [first, ...rest] = script.needs ?? []
+  return first === undefined ? layer : layer.pipe(Layer.provide([first, ...rest]))
+}

@@ -1,0 +1,44 @@
+/**
+ * Stop signals at instants that matter: each at a place within a state of the application rather than at a time of the clock.
+ */
+import * as Schema from "effect/Schema"
+
+/** What strikes: a stop signal, an exception that nobody caught, or a request of the application itself. */
+export const Kind = Schema.Literals(["SIGTERM", "SIGINT", "SIGHUP", "crash", "request"])
+
+export type Kind = typeof Kind.Type
+
+/** The states in which a strike can be placed, in order. */
+export const places = ["Starting", "Running", "LameDuck", "Draining", "Interrupting", "Releasing", "Flushing"] as const
+
+/**
+ * - `state`: the strike comes when the application has entered this state, and never if it does not.
+ * - `fraction`: how far into the state, from 0 (as it begins) to 1 (as it ends), measured in a rehearsal: the same life with
+ *   the same seed and one SIGTERM.
+ */
+export const Strike = Schema.Struct({ state: Schema.Literals(places), fraction: Schema.Number, kind: Kind })
+
+export type Strike = typeof Strike.Type
+
+export const SignalStorm = Schema.Array(Strike)
+
+export type SignalStorm = typeof SignalStorm.Type
+
+/**
+ * A strike of `kind` in `state`.
+ *
+ * @example
+ * ```ts
+ * import * as SignalStorm from "@quiesce/testing/SignalStorm"
+ *
+ * const impatient = [SignalStorm.strike("SIGTERM", "Running"), SignalStorm.strike("SIGTERM", "Releasing", 0.5)]
+ * ```
+ */
+export const strike = (kind: Kind, state: Strike["state"], fraction = 0): Strike => ({ state, fraction, kind })
+
+/**
+ * Random storms of one to five strikes, the first of which finds the application starting or running.
+ *
+ * **When to use**: with effect's `Arbitrary`; `Simulation.explore` takes one for each seed by itself.
+ */
+export { storm as arbitrary } from "./internal/arbitraries.ts"

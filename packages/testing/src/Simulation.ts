@@ -1,0 +1,311 @@
+/**
+ * Whole lives of an application in a deterministic world: a seed chooses which ready fiber goes on next, the clock jumps, and
+ * signals strike where a plan says. The same seed gives the same life, so that a race that was found once can be looked at.
+ */
+import * as Arbitrary from "effect/Arbitrary"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Schema from "effect/Schema"
+import * as App from "quiesce/App"
+import type { Lifecycle } from "quiesce/Lifecycle"
+import type { Report } from "quiesce/Report"
+import * as StopReason from "quiesce/StopReason"
+import * as Journal from "./internal/Journal.ts"
+import { limitsOf } from "./internal/limits.ts"
+import { logger } from "./internal/logger.ts"
+import { World } from "./internal/World.ts"
+import type { Law, Life } from "./Law.ts"
+import * as Laws from "./Laws.ts"
+import { arbitrary as arbitraryStorm, type SignalStorm, strike } from "./SignalStorm.ts"
+import type { Entry, Timeline } from "./Timeline.ts"
+
+/** What happens to an application from outside. */
+export interface Course {
+  /**
+   * The signals, and where in its life they strike.
+   *
+   * @default one SIGTERM at the end of `runFor`
+   */
+  readonly storm?: SignalStorm | undefined
+  /**
+   * How long Running lasts when nothing strikes before, in milliseconds: the length that a strike's fraction refers to.
+   *
+   * @default 1000
+   */
+  readonly runFor?: number | undefined
+  /**
+   * Budgets and escalation, as for `App.launch`.
+   *
+   * @default those of `App.launch`
+   */
+  readonly options?: App.Options | undefined
+}
+
+export interface Options {
+  /**
+   * Chooses the order of everything that could happen in another order as well.
+   *
+   * @default 0
+   */
+  readonly seed?: number | undefined
+  /**
+   * What happens to it.
+   *
+   * @default one SIGTERM after a second of running
+   */
+  readonly plan?: Course | undefined
+}
+
+/** A life that was simulated to its end. */
+export interface Simulated extends Life {
+  readonly seed: number
+  readonly report: Report
+  /** What happened in the applications that it ran inside; where it left before one had ended, that one was killed. */
+  readonly inside: ReadonlyArray<Timeline>
+}
+
+/**
+ * The life did not end within an hour of simulated time, which is far more than any grace period: its budgets do not hold, or
+ * are longer than that.
+ */
+export class SimulationError extends Schema.TaggedError<SimulationError>()("SimulationError", {
+  seed: Schema.Number,
+  awaiting: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    const waiting = this.awaiting.length === 0 ? "" : `, waiting for ${this.awaiting.join(", ")}`
+    return `the life with seed ${this.seed} did not end within an hour of simulated time${waiting}; a simulation needs budgets below that`
+  }
+}
+
+/** The application, or how to make a new one for each life, when it keeps anything outside of its layers. */
+export type Subject<A, E> = Layer.Layer<A, E, Lifecycle> | (() => Layer.Layer<A, E, Lifecycle>)
+
+/**
+ * Lives one life of an application from its start to its end, in simulated time.
+ *
+ * **When to use**: to see a stop under an order of events that real time rarely gives, and to see the same again. For many
+ * seeds use `explore`, for a test with the clock in your own hand `TestApp`.
+ *
+ * **Details**: Effect's Scheduler, Clock and Random are replaced for everything that the layer builds and forks; log lines go
+ * into the timeline. Other references of the caller, such as armed failpoints, are seen. Promises are
+ * waited for before time passes, so they work; for sockets, files and timers of the platform time does not wait, and every
+ * timeout fires: replace what uses them by a layer that stays in memory.
+ * A fraction in the storm needs a rehearsal, a life of its own with the same seed: pass a function that makes the layer when
+ * the layer shares anything with your test. An application that is not asked to stop within a minute gets a SIGTERM.
+ *
+ * **Interruption safety**: interrupting it leaves the life where it is; nothing of it runs on.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Scripted from "@quiesce/testing/Scripted"
+ * import * as SignalStorm from "@quiesce/testing/SignalStorm"
+ * import * as Simulation from "@quiesce/testing/Simulation"
+ *
+ * const life = Simulation.run(Scripted.component("db", { release: "hang" }), {
+ *   seed: 7,
+ *   plan: { storm: [SignalStorm.strike("SIGTERM", "Running"), SignalStorm.strike("SIGINT", "Releasing", 0.5)] }
+ * })
+ * const outcome = Effect.map(life, ({ report }) => report.outcome) // Forced by SIGINT
+ * ```
+ */
+export const run = <A, E>(
+  app: Subject<A, E>,
+  { plan = {}, seed = 0 }: Options = {}
+): Effect.Effect<Simulated, SimulationError> =>
+  Effect.gen(function* () {
+    const layer = typeof app === "function" ? app : () => app
+    const runFor = plan.runFor ?? 1000
+    const storm = plan.storm ?? [strike("SIGTERM", "Running", 1)]
+    const placed = storm.some(({ fraction, state }) => fraction > 0 && state !== "Running")
+    const nominal: Lengths = placed
+      ? lengths(yield* live(layer(), seed, plan.options ?? {}, [strike("SIGTERM", "Running", 1)], { Running: runFor }))
+      : {}
+    return yield* live(layer(), seed, plan.options ?? {}, storm, { ...nominal, Running: runFor })
+  })
+
+export interface ExploreOptions {
+  /**
+   * How many seeds to try.
+   *
+   * @default 100
+   */
+  readonly seeds?: number | undefined
+  /**
+   * The first of them.
+   *
+   * @default 0
+   */
+  readonly from?: number | undefined
+  /**
+   * What happens to it, the same for every seed or made for each. Without a storm of its own each seed gets a random one.
+   *
+   * @default a random storm for each seed
+   */
+  readonly plan?: Course | ((seed: number) => Course) | undefined
+  /**
+   * The laws that must hold. Add your own with `Law.make`.
+   *
+   * @default all
+   */
+  readonly laws?: ReadonlyArray<Law> | undefined
+}
+
+/**
+ * Lives the life of an application once for each seed and fails with `LawsBroken` at the first that breaks a law. The message
+ * says the seed, what struck, and shows the life.
+ *
+ * **When to use**: in a test of your application, to meet orders of events that nobody has thought of.
+ *
+ * **Interruption safety**: may be interrupted at any time.
+ *
+ * @example
+ * ```ts
+ * import * as Scripted from "@quiesce/testing/Scripted"
+ * import * as Simulation from "@quiesce/testing/Simulation"
+ *
+ * const test = Simulation.explore(() => Scripted.component("db", { release: { after: 300 } }), { seeds: 200 })
+ * ```
+ */
+export const explore = <A, E>(
+  app: Subject<A, E>,
+  { from = 0, laws = Laws.all, plan, seeds = 100 }: ExploreOptions = {}
+): Effect.Effect<void, SimulationError | Laws.LawsBroken> =>
+  Effect.gen(function* () {
+    for (let seed = from; seed < from + seeds; seed++) {
+      const given = typeof plan === "function" ? plan(seed) : plan
+      const course = { ...given, storm: given?.storm ?? (yield* randomStorm(seed)) }
+      const life = yield* run(app, { seed, plan: course })
+      // Who has a rule of their own for the exit code does not have the law's.
+      const held = course.options?.exitCode === undefined ? laws : laws.filter((law) => law !== Laws.exitCode)
+      const violations = Laws.check(life, held)
+      if (violations.length === 0) continue
+      const strikes = JSON.stringify(course.storm ?? [])
+      return yield* Laws.fail(violations, life, `seed ${seed}, struck by ${strikes}`)
+    }
+  })
+
+const randomStorm = (seed: number): Effect.Effect<SignalStorm> =>
+  Arbitrary.sampleEffect(arbitraryStorm, { count: 1, seed }).pipe(
+    Effect.map(([storm]) => storm ?? []),
+    // The arbitrary discards nothing, so that it is never exhausted.
+    Effect.orDie
+  )
+
+/** How long each state lasts, in milliseconds. */
+type Lengths = Readonly<Record<string, number>>
+
+const lengths = ({ timeline }: Life): Lengths => {
+  const found: Record<string, number> = {}
+  let since = 0
+  for (const entry of timeline) {
+    if (entry._tag !== "StateChanged") continue
+    found[entry.from] = entry.at - since
+    since = entry.at
+  }
+  return found
+}
+
+const minute = 60_000
+const hour = 3_600_000
+
+const live = <A, E>(
+  layer: Layer.Layer<A, E, Lifecycle>,
+  seed: number,
+  options: App.Options,
+  storm: SignalStorm,
+  nominal: Lengths
+): Effect.Effect<Simulated, SimulationError> =>
+  Effect.gen(function* () {
+    const world = new World(seed)
+    const limits = yield* limitsOf(options)
+    const timeline: Array<Entry> = []
+    const inside: Array<Array<Entry>> = []
+    const journal = Journal.make(
+      timeline,
+      () => world.now,
+      (millis) => world.block(millis),
+      inside
+    )
+    const end = { reached: false }
+    const early: Array<SignalStorm[number]["kind"]> = []
+    let app: App.App | undefined
+
+    const hit = (kind: SignalStorm[number]["kind"]): void => {
+      if (end.reached) return
+      // Before the application can be spoken to: it hears of it as its first thing.
+      if (app === undefined) return void early.push(kind)
+      if (kind === "crash") {
+        const message = `crash ${timeline.length} on purpose`
+        journal.record({ _tag: "Failed", component: "the process", message })
+        app.reportCrashUnsafe("uncaughtException", new Error(message))
+      } else if (kind === "request") {
+        journal.record({ _tag: "Struck", what: "requestStop" })
+        app.requestStopUnsafe(StopReason.requested("the storm"))
+      } else {
+        journal.record({ _tag: "Signalled", signal: kind })
+        app.signalUnsafe(kind)
+      }
+    }
+    const enter = (state: string): void => {
+      for (const one of storm) {
+        if (one.state === state) world.after(one.fraction * (nominal[state] ?? 0), () => hit(one.kind))
+      }
+    }
+
+    enter("Starting")
+    world.after(minute, () => {
+      if (app?.lifecycle.stateUnsafe() === "Starting" || app?.lifecycle.stateUnsafe() === "Running") hit("SIGTERM")
+    })
+    // What the caller has, such as armed failpoints, and the world in the place of the real one.
+    const context = Context.merge(yield* Effect.context(), world.context).pipe(
+      Context.add(Journal.CurrentJournal, journal),
+      Context.add(Logger.CurrentLoggers, new Set([logger(journal)]))
+    )
+    // Not in the fiber that drives: that one must never wait for its turn in the world that it turns.
+    const starting = Effect.runForkWith(context)(
+      App.start(layer, {
+        ...options,
+        onEvent: (event) => {
+          timeline.push(event)
+          world.progress()
+          options.onEvent?.(event)
+          if (event._tag === "StateChanged") enter(event.to)
+          if (event._tag !== "Ended") return
+          end.reached = true
+          journal.record({ _tag: "Exited", exitCode: event.exitCode })
+        }
+      })
+    )
+    while (starting.pollUnsafe() === undefined) world.turn()
+    const started = yield* Fiber.join(starting)
+    app = started
+    for (const kind of early) hit(kind)
+
+    while (!end.reached) {
+      if (world.now > hour) {
+        return yield* new SimulationError({ seed, awaiting: started.lifecycle.statusUnsafe().awaiting })
+      }
+      // In the real world: promises settle before time passes.
+      if (!world.isBusy) yield* Effect.yieldNow
+      if (world.isBusy) world.turn()
+      else world.jump()
+    }
+    for (const life of inside) finish(life)
+    return { seed, timeline, inside, limits, logged: true, report: yield* started.stopped }
+  })
+
+/** An application inside leaves with its end, or is killed with the one around it. */
+const finish = (life: Array<Entry>): void => {
+  const end = life.findIndex(({ _tag }) => _tag === "Ended")
+  const ended = life[end]
+  if (ended?._tag === "Ended") {
+    life.splice(end + 1, life.length, { _tag: "Exited", at: ended.at, exitCode: ended.exitCode })
+  } else {
+    life.push({ _tag: "Struck", at: life.at(-1)?.at ?? 0, what: "SIGKILL" })
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * What happened in one life of an application, in order: the events of its log, and between them what the test kit saw from
+ * outside. Laws are checked on it, runs are compared by it, and people read it.
+ */
+import type { Event } from "quiesce/Event"
+import * as Schema from "effect/Schema"
+
+const at = Schema.Number
+const component = { at, component: Schema.String }
+const unit = { at, gate: Schema.String, unit: Schema.Number }
+const section = { at, section: Schema.String }
+
+/**
+ * What the kit sees for itself, so that a law does not have to take the engine's word for it. `at` is milliseconds since the
+ * application began to start.
+ *
+ * - `Signalled`: a stop signal was delivered. `Struck`: something else was done to it from outside, `what` says what.
+ * - `Acquiring`, `Acquired`, `Releasing`, `Released`: a scripted component at work; `needs` are the components that it uses,
+ *   `stopTimeout` its own one.
+ * - `Accepted`, `Refused`, `Left`: a unit of work at a gate; `masked` when it ignores interruption, `whole` when it left because
+ *   it was finished.
+ * - `SectionEntered`, `SectionLeft`: a critical section; `late` when it may begin during a stop, `whole` when it came to its
+ *   own end.
+ * - `Failed`: something failed on purpose; `message` is unique, so that its log line can be found.
+ * - `Logged`: a log line.
+ * - `Blocked`: the event loop did nothing else for so many milliseconds.
+ * - `Exited`: the end as the process would see it.
+ */
+export const Observation = Schema.TaggedUnion({
+  Signalled: { at, signal: Schema.String },
+  Struck: { at, what: Schema.String },
+  Acquiring: { ...component, needs: Schema.Array(Schema.String), stopTimeout: Schema.optionalKey(Schema.Number) },
+  Acquired: component,
+  Releasing: component,
+  Released: component,
+  Accepted: { ...unit, masked: Schema.Boolean },
+  Refused: unit,
+  Left: { ...unit, whole: Schema.Boolean },
+  SectionEntered: { ...section, atMost: Schema.Number, late: Schema.Boolean },
+  SectionLeft: { ...section, whole: Schema.Boolean },
+  Failed: { ...component, message: Schema.String },
+  Logged: { at, level: Schema.String, message: Schema.String },
+  Blocked: { at, millis: Schema.Number },
+  Exited: { at, exitCode: Schema.Number }
+})
+
+export type Observation = typeof Observation.Type
+
+export type Entry = Event | Observation
+
+export type Timeline = ReadonlyArray<Entry>
+
+export type Of<Tag extends Entry["_tag"]> = Extract<Entry, { readonly _tag: Tag }>
+
+/** The entries of one kind. */
+export const only = <Tag extends Entry["_tag"]>(timeline: Timeline, tag: Tag): ReadonlyArray<Of<Tag>> =>
+  timeline.filter((entry): entry is Of<Tag> => entry._tag === tag)
+
+/** Whether an entry is one of the application's own events. */
+export const isEvent = (entry: Entry): entry is Event => !(entry._tag in Observation.cases)
+
+/** The events alone: what `App.events` holds. */
+export const events = (timeline: Timeline): ReadonlyArray<Event> => timeline.filter(isEvent)
+
+/**
+ * The timeline as text, a line for each entry, the marked ones with an arrow. Log lines are left out unless they are marked:
+ * they say again what the events say.
+ */
+export const render = (timeline: Timeline, marked: ReadonlyArray<number> = []): string =>
+  timeline
+    .flatMap((entry, index) => {
+      const isMarked = marked.includes(index)
+      if (entry._tag === "Logged" && !isMarked) return []
+      return [`${isMarked ? ">" : " "} ${line(entry)}`]
+    })
+    .join("\n")
+
+const line = ({ _tag, at, ...rest }: Entry): string =>
+  `${at.toFixed(1).padStart(9)} ${_tag}${Object.entries(rest)
+    .map(([key, value]) => ` ${key}=${text(value)}`)
+    .join("")}`
+
+const text = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value))

@@ -1,0 +1,64 @@
+import * as Law from "../../Law.ts"
+import { all, blocked, first, forcedExit, spent, total } from "./reading.ts"
+
+export const criticalSectionWhole = Law.make(
+  "critical-section-whole",
+  "a graceful stop never interrupts a critical section; one that exceeds its limit is named",
+  (life, violation) => {
+    const { limits, timeline } = life
+    const forced = forcedExit(timeline)
+    const named = all(timeline, "CriticalSectionWaited").filter(({ entry }) => entry.exceeded)
+    const torn = all(timeline, "SectionLeft").flatMap(({ entry: { section, whole }, index }) =>
+      whole ||
+      (forced !== undefined && forced.index < index) ||
+      named.some(({ entry, index: told }) => entry.name === section && told < index)
+        ? []
+        : [violation(`${section} was interrupted, and it had not exceeded its limit`, index)]
+    )
+    const request = first(timeline, "StopRequested")
+    const interrupting = first(timeline, "StateChanged", ({ to }) => to === "Interrupting")
+    const early = named.flatMap(({ entry: { at, name, waited }, index }) => {
+      const entered = first(timeline, "SectionEntered", ({ section }) => section === name)
+      const budgetUsed = interrupting !== undefined && at - interrupting.entry.at >= limits.interrupt - limits.slack
+      // A rollback that had begun when the stop was asked for has its deadline already.
+      const rollback = first(timeline, "ComponentStopping")?.entry.at ?? at
+      const since = Math.min(rollback, (request?.entry.at ?? at) - spent(timeline))
+      const deadline = at - since >= total(life) - limits.reserve - limits.slack
+      return entered === undefined || waited >= entered.entry.atMost - limits.slack || budgetUsed || deadline
+        ? []
+        : [violation(`${name} was given up after ${waited} ms of ${entered.entry.atMost} ms`, index)]
+    })
+    const long = named.flatMap(({ entry: { at, name, waited }, index }) => {
+      const entered = first(timeline, "SectionEntered", ({ section }) => section === name)
+      // A drain waits for it within a budget of its own.
+      const since = Math.max(at - waited, interrupting?.entry.at ?? 0)
+      const most = entered === undefined ? waited : entered.entry.atMost + blocked(timeline, since, at)
+      return at - since > most + limits.slack
+        ? [violation(`${name} was waited for ${at - since} ms of ${entered?.entry.atMost} ms`, index)]
+        : []
+    })
+    // Nothing is released under a section that is still going on: who uses what is released finds it gone.
+    const released = first(timeline, "StateChanged", ({ to }) => to === "Releasing")
+    const under = all(timeline, "SectionEntered").flatMap(({ entry: { section }, index }) => {
+      if (released === undefined || index > released.index) return []
+      const left = first(timeline, "SectionLeft", (other) => other.section === section)
+      if (left !== undefined && left.index < released.index) return []
+      return named.some(({ entry }) => entry.name === section)
+        ? []
+        : [violation(`the release began while ${section} was going on, and nothing says so`, index, released.index)]
+    })
+    const late = request === undefined ? [] : lateSections(timeline, violation)
+    return [...torn, ...early, ...long, ...under, ...late]
+  }
+)
+
+/** A section that was begun when sections were refused already. */
+const lateSections = (timeline: Law.Life["timeline"], violation: Law.Violated): ReadonlyArray<Law.Violation> => {
+  const released = first(timeline, "StateChanged", ({ to }) => to === "Interrupting")
+  if (released === undefined) return []
+  return all(timeline, "SectionEntered").flatMap(({ entry: { at, late, section }, index }) =>
+    late || index < released.index || at - blocked(timeline, released.entry.at, at) <= released.entry.at
+      ? []
+      : [violation(`${section} began although the application was stopping`, released.index, index)]
+  )
+}

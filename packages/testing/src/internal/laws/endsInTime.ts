@@ -1,0 +1,148 @@
+import type { AppState } from "quiesce/Phase"
+import * as Law from "../../Law.ts"
+import { givenUpEarly, leaseNotGiven } from "./patience.ts"
+import {
+  all,
+  blocked,
+  ends,
+  first,
+  forcedExit,
+  instancesOf,
+  isRequest,
+  killed,
+  leased,
+  nameOf,
+  spent,
+  stopBegan,
+  total
+} from "./reading.ts"
+
+export const endsInTime = Law.make(
+  "ends-in-time",
+  "from the first stop request to the end is at most the grace period, in every fault mode",
+  (life, violation) => {
+    const { limits, timeline } = life
+    const began = stopBegan(timeline)
+    if (began === undefined || killed(timeline) !== undefined) return []
+    const exit = first(timeline, "Exited")
+    if (exit === undefined) return [violation("it was asked to stop and never ended", began.index)]
+    const request = began.entry.at
+    // A rollback comes before its request, and counts. Where somebody could not be interrupted it can be longer than all.
+    const left = Math.max(total(life) - spent(timeline), 0)
+    const pauses = blocked(timeline, request, exit.entry.at)
+    const took = exit.entry.at - request
+    const whole =
+      took > left + pauses + limits.slack
+        ? [violation(`the stop took ${took} ms of ${left} ms`, began.index, exit.index)]
+        : []
+
+    const inState = (state: AppState, budget: number) => {
+      const from = first(timeline, "StateChanged", ({ to }) => to === state)
+      const to = first(timeline, "StateChanged", (change) => change.from === state)
+      if (from === undefined || to === undefined) return []
+      const lasted = to.entry.at - from.entry.at
+      const most = budget + leased(timeline, from.entry.at, to.entry.at) + blocked(timeline, from.entry.at, to.entry.at)
+      return lasted > most + limits.slack
+        ? [violation(`${state} lasted ${lasted} ms of ${budget} ms`, from.index, to.index)]
+        : []
+    }
+    const states = [
+      ...inState("LameDuck", limits.lameDuck),
+      ...inState("Draining", limits.drain),
+      ...inState("Interrupting", limits.interrupt)
+    ]
+
+    // What is kept for the end is there at the end.
+    const flushing = first(timeline, "StateChanged", ({ to }) => to === "Flushing")
+    const since = flushing === undefined ? 0 : flushing.entry.at - request
+    const reserved =
+      flushing !== undefined && since > Math.max(left - limits.reserve, 0) + pauses + limits.slack
+        ? [
+            violation(
+              `Flushing began after ${since} ms of ${left} ms, so that less than the reserve of ${limits.reserve} ms was left`,
+              flushing.index
+            )
+          ]
+        : []
+
+    const instances = instancesOf(timeline).map(nameOf)
+    const late = all(timeline, "Releasing").flatMap(({ entry: { at, component }, index }) => {
+      // Of several instances nobody can tell which is which.
+      if (instances.filter((name) => name === component).length !== 1) return []
+      const own = first(timeline, "Acquiring", (other) => other.component === component)?.entry.stopTimeout
+      const stopping = first(timeline, "ComponentStopping", ({ name }) => name === component)
+      const settled = stopping === undefined ? undefined : ends(timeline, stopping.entry.id)[0]?.entry
+      if (settled === undefined) return []
+      const budget =
+        (own ?? limits.stopTimeout) +
+        leased(timeline, stopping?.entry.at ?? at, settled.at) +
+        blocked(timeline, at, settled.at)
+      return settled.at - at > budget + limits.slack
+        ? [
+            violation(
+              `the release of ${component} took ${settled.at - at} ms of ${own ?? limits.stopTimeout} ms`,
+              index
+            )
+          ]
+        : []
+    })
+    const forced = forcedExit(timeline)
+    const lingered =
+      forced !== undefined && exit.entry.at > forced.entry.at + limits.slack
+        ? [violation("it did not leave at once although it had to", forced.index, exit.index)]
+        : []
+    // Every state is bounded for itself, so that a stop comes to its own end before the deadline has to cut it off.
+    const escalated = first(timeline, "Escalated", ({ rung }) => rung === "Exit")
+    const cutOff =
+      forced !== undefined && escalated === undefined && pauses === 0 && left > 0
+        ? [violation("the deadline had to cut it off", forced.index)]
+        : []
+    const excessive = all(timeline, "LeaseGranted").flatMap(({ entry: { at, millis }, index }) =>
+      at + millis > request + total(life) - limits.reserve + limits.slack
+        ? [violation(`${millis} ms were granted, and there were not so many left`, index)]
+        : []
+    )
+    return [
+      ...whole,
+      ...states,
+      ...reserved,
+      ...late,
+      ...lingered,
+      ...cutOff,
+      ...excessive,
+      ...unheard(life, violation),
+      ...uncounted(life, violation),
+      ...givenUpEarly(life, violation),
+      ...leaseNotGiven(life, violation)
+    ]
+  }
+)
+
+/** Whoever asks for a stop gets it at once. */
+const unheard = ({ limits, timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
+  if (first(timeline, "AppStarting") === undefined) return []
+  const requested = first(timeline, "StopRequested")?.entry.at ?? Number.POSITIVE_INFINITY
+  return [
+    ...all(timeline, "Crashed"),
+    ...all(timeline, "Signalled"),
+    ...all(timeline, "Struck").filter(({ entry }) => isRequest(entry)),
+    ...all(timeline, "BackgroundFailed").filter(({ entry }) => entry.policy === "stop")
+  ].flatMap(({ entry: { _tag, at }, index }) =>
+    requested > at + limits.slack ? [violation(`it was asked to stop (${_tag}), and went on`, index)] : []
+  )
+}
+
+const startEvents = new Set(["ComponentStarting", "ComponentStarted", "ComponentStartFailed", "Acquiring", "Acquired"])
+
+/** A rollback of a failed start counts, from the first release after which nothing started any more. */
+const uncounted = ({ limits, timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
+  const request = first(timeline, "StopRequested")
+  if (request?.entry.reason._tag !== "StartFailed") return []
+  const lastStart = timeline.findLastIndex(({ _tag }, index) => index < request.index && startEvents.has(_tag))
+  const rollback = all(timeline, "ComponentStopping").find(({ index }) => index > lastStart && index < request.index)
+  if (rollback === undefined) return []
+  const took = request.entry.at - rollback.entry.at
+  return took > spent(timeline) + limits.slack
+    ? [violation(`the rollback took ${took} ms, and ${spent(timeline)} ms were counted`, rollback.index, request.index)]
+    : []
+}

@@ -1,0 +1,61 @@
+import * as Law from "../../Law.ts"
+import { loudLines, notLogged } from "./told.ts"
+import { abandoned, all, blocked, first, forcedExit, nameOf } from "./reading.ts"
+
+export const neverSilent = Law.make(
+  "never-silent",
+  "every failure is logged once, with its component's name and cause",
+  (life, violation) => {
+    const { limits, timeline } = life
+    const lines = loudLines(timeline)
+    const end = first(timeline, "Exited")?.entry.at
+    const forced = forcedExit(timeline) !== undefined
+    // Nobody hears of what fails in the very instant in which the process leaves without it.
+    const failures = all(timeline, "Failed").flatMap(({ entry: { at, component, message }, index }) => {
+      // A composition that loses its turn for too long is taken for a component, and then fails with what its part says.
+      const about = lines.filter(({ entry }) => entry.message.includes(message) && !entry.message.startsWith("layer#"))
+      if (about.length === 0) {
+        const left = (forced || abandoned(timeline, component)) && end !== undefined
+        const tooLate = left && at >= end - limits.slack - blocked(timeline, at, end)
+        return tooLate || interruptedAt(life, at, nameOf(component))
+          ? []
+          : [violation(`nothing was logged of "${message}"`, index)]
+      }
+      if (about.length > 1)
+        return [violation(`"${message}" was logged ${about.length} times`, index, ...about.map((line) => line.index))]
+      return about.some(({ entry }) => entry.message.includes(nameOf(component)) || component === "the process")
+        ? []
+        : [
+            violation(
+              `"${message}" was logged without the name of ${component}`,
+              index,
+              ...about.map((line) => line.index)
+            )
+          ]
+    })
+    const left = all(timeline, "ComponentAbandoned").flatMap(({ entry: { name }, index }) =>
+      lines.some(({ entry }) => entry.message.includes(`${name} `) && entry.message.includes("left behind"))
+        ? []
+        : [violation(`nothing was logged of ${name}, which was left behind`, index)]
+    )
+    return (life.logged ?? first(timeline, "Logged") !== undefined)
+      ? [...failures, ...left, ...notLogged(life, violation)]
+      : []
+  }
+)
+
+/** Who is interrupted in the very instant in which it fails has not failed, for all that Effect lets anybody know. */
+const interruptedAt = ({ limits, timeline }: Law.Life, at: number, component: string): boolean =>
+  timeline.some((entry) => {
+    if (Math.abs(entry.at - at) > limits.slack) return false
+    switch (entry._tag) {
+      case "ComponentStartFailed":
+        return entry.interrupted && nameOf(entry.name) === component
+      case "ComponentStopping":
+        return nameOf(entry.name) === component
+      case "Awaited":
+        return entry.result === "abandoned" && entry.name.startsWith(component)
+      default:
+        return false
+    }
+  })

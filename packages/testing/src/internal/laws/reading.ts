@@ -1,0 +1,135 @@
+/**
+ * How the laws read a timeline.
+ */
+import type { Life } from "../../Law.ts"
+import type { Entry, Of, Timeline } from "../../Timeline.ts"
+
+/** An entry and where it is. */
+export interface At<One> {
+  readonly entry: One
+  readonly index: number
+}
+
+/** All entries of a kind, with their places. */
+export const all = <Tag extends Entry["_tag"]>(timeline: Timeline, tag: Tag): ReadonlyArray<At<Of<Tag>>> =>
+  timeline.flatMap((entry, index) => (isOf(entry, tag) ? [{ entry, index }] : []))
+
+/** The first entry of a kind. */
+export const first = <Tag extends Entry["_tag"]>(
+  timeline: Timeline,
+  tag: Tag,
+  where: (entry: Of<Tag>) => boolean = () => true
+): At<Of<Tag>> | undefined => all(timeline, tag).find(({ entry }) => where(entry))
+
+const isOf = <Tag extends Entry["_tag"]>(entry: Entry, tag: Tag): entry is Of<Tag> => entry._tag === tag
+
+/** Where the application left at once: by escalation, because the grace period was over, or because it was killed. */
+export const forcedExit = (timeline: Timeline): At<Entry> | undefined =>
+  first(timeline, "StateChanged", ({ to }) => to === "Exit") ?? killed(timeline)
+
+/** Where the process was killed, and can say nothing more. */
+export const killed = (timeline: Timeline): At<Entry> | undefined =>
+  first(timeline, "Ended") === undefined ? first(timeline, "Struck", ({ what }) => what === "SIGKILL") : undefined
+
+/** The component that an instance is one of: `db` of `db~2` (the kit's) and of `db#2` (the application's). */
+export const nameOf = (instance: string): string => instance.replace(/[~#.]\d+$/, "")
+
+/** Whether the application itself said that it had left this component behind, before a place or at all. */
+export const abandoned = (timeline: Timeline, component: string, before = timeline.length): boolean =>
+  all(timeline, "ComponentAbandoned").some(
+    ({ entry, index }) => index < before && (nameOf(entry.name) === nameOf(component) || isComposition(entry.name))
+  )
+
+/** What has no name of its own, or is hidden in a layer that is fresh, is left behind with what it is a part of. */
+const isComposition = (name: string): boolean => /^(composition of|layer#|the application itself)/.test(name)
+
+/** A start that could not be interrupted in time: it was told to be left behind, and nobody can say what it still does. */
+export const startLeftBehind = (timeline: Timeline, before = timeline.length): boolean =>
+  all(timeline, "Awaited").some(
+    ({ entry, index }) => entry.kind === "start" && entry.result === "abandoned" && index < before
+  )
+
+/** Milliseconds of a span in which the event loop was blocked: nobody can be in time then. */
+export const blocked = (timeline: Timeline, from: number, to: number): number =>
+  all(timeline, "Blocked").reduce(
+    (sum, { entry }) => sum + (entry.at > from && entry.at - entry.millis <= to ? entry.millis : 0),
+    0
+  )
+
+/** Milliseconds that were granted on request. */
+export const leased = (timeline: Timeline, from: number, to: number): number =>
+  all(timeline, "LeaseGranted").reduce(
+    (sum, { entry }) => sum + (entry.at >= from && entry.at <= to ? entry.millis : 0),
+    0
+  )
+
+/** What a stop may take in all. */
+export const total = ({ limits, timeline }: Life): number =>
+  first(timeline, "StopRequested")?.entry.reason._tag === "Crash"
+    ? Math.min(limits.crashGracePeriod, limits.gracePeriod)
+    : limits.gracePeriod
+
+/** Whether what was done to it asks for a stop; a failpoint that is hit does not. */
+export const isRequest = ({ what }: Of<"Struck">): boolean =>
+  /^(requestStop|uncaughtException|unhandledRejection)/.test(what)
+
+/** When the stop began: with its request, or, for an application that has no requests, with its first signal. */
+export const stopBegan = (timeline: Timeline): At<Entry> | undefined =>
+  first(timeline, "StopRequested") ?? first(timeline, "Signalled") ?? first(timeline, "Struck", isRequest)
+
+/** Milliseconds of the grace period that the rollback of a failed start had taken before it was told. */
+export const spent = (timeline: Timeline): number => first(timeline, "StopRequested")?.entry.spent ?? 0
+
+/** Times are told in whole microseconds. */
+export const rounding = 0.001
+
+/** By how much two readings of the clock may differ that were taken for one instant. */
+export const tolerance = ({ limits }: Life): number => limits.slack + 10 * rounding
+
+export const instancesOf = (timeline: Timeline): ReadonlyArray<string> =>
+  Array.from(new Set(all(timeline, "Acquired").map(({ entry }) => entry.component)))
+
+/** Where a component settled: once, if all is well. */
+export const ends = (timeline: Timeline, id: number): ReadonlyArray<At<Entry>> =>
+  timeline.flatMap((entry, index) =>
+    (entry._tag === "ComponentStopped" || entry._tag === "ComponentAbandoned") && entry.id === id
+      ? [{ entry, index }]
+      : []
+  )
+
+/** Where a unit left its gate. */
+export const leftAt = (
+  timeline: Timeline,
+  { gate, unit }: { readonly gate: string; readonly unit: number }
+): At<Of<"Left">> | undefined => first(timeline, "Left", (other) => other.gate === gate && other.unit === unit)
+
+/** The units that are in a gate at a place of the timeline. */
+export const inside = (timeline: Timeline, gate: string, index: number): ReadonlyArray<At<Of<"Accepted">>> =>
+  all(timeline, "Accepted").filter(({ entry, index: accepted }) => {
+    if (entry.gate !== gate || accepted > index) return false
+    const left = leftAt(timeline, entry)
+    return left === undefined || left.index > index
+  })
+
+/** Milliseconds that a state may take at most when it begins then: its budget, or what releases leave of the stop. */
+export const capped = (life: Life, budget: number, from: number): number =>
+  Math.min(budget, total(life) - life.limits.reserve - (from - (stopBegan(life.timeline)?.entry.at ?? 0)))
+
+/**
+ * A drain that went its own way to Interrupting: neither cut short by an escalation, nor by the rollback of a failed start,
+ * which has used up what it needed.
+ */
+export const wholeDrain = (
+  timeline: Timeline
+):
+  | { readonly from: At<Of<"StateChanged">>; readonly to: At<Of<"StateChanged">>; readonly lasted: number }
+  | undefined => {
+  const from = first(timeline, "StateChanged", (change) => change.to === "Draining")
+  const to = first(timeline, "StateChanged", (change) => change.from === "Draining" && change.to === "Interrupting")
+  if (from === undefined || to === undefined) return undefined
+  if (first(timeline, "StopRequested")?.entry.reason._tag === "StartFailed") return undefined
+  const escalated = all(timeline, "Escalated").some(
+    ({ entry }) => entry.rung === "Interrupt" && entry.at <= to.entry.at
+  )
+  return escalated ? undefined : { from, to, lasted: to.entry.at - from.entry.at }
+}

@@ -1,0 +1,101 @@
+/** What the report and the log say of everything that went wrong. */
+import * as Report from "quiesce/Report"
+import type * as Law from "../../Law.ts"
+import { type Entry, events, type Of, type Timeline } from "../../Timeline.ts"
+import { all, type At, first, rounding, tolerance } from "./reading.ts"
+
+/** What failed, in the words of the event. */
+const failureOf = (entry: Entry): string | undefined => {
+  switch (entry._tag) {
+    case "BackgroundFailed":
+    case "Crashed":
+      return entry.message
+    case "ComponentStartFailed":
+      return entry.interrupted ? undefined : entry.message
+    case "Awaited":
+    case "AwaitedLate":
+    case "ComponentStoppedLate":
+    case "EmergencyRan":
+      return entry.failure
+    default:
+      return undefined
+  }
+}
+
+/** Everything that the log must have a loud line for: the words of that line. */
+const mustSay = (entry: Entry): ReadonlyArray<string> | undefined => {
+  const failure = failureOf(entry)
+  if (failure !== undefined) return [failure]
+  if (entry._tag === "Straggler") return [`${entry.count} ${entry.kind}`]
+  if (entry._tag === "CriticalSectionWaited" && entry.exceeded) return [entry.name, "limit"]
+  if (entry._tag === "Awaited" && entry.result === "abandoned") return [entry.name, "not waited for"]
+  if (entry._tag === "Escalated") return [`${entry.signal} again`]
+  return undefined
+}
+
+const loud = new Set(["Warn", "Error", "Fatal"])
+
+/** The lines that nobody can miss. */
+export const loudLines = (timeline: Timeline): ReadonlyArray<At<Of<"Logged">>> =>
+  all(timeline, "Logged").filter(({ entry }) => loud.has(entry.level))
+
+/** Events of what went wrong without a line in the log. */
+export const notLogged = ({ timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
+  const lines = loudLines(timeline)
+  return timeline.flatMap((entry, index) => {
+    const words = mustSay(entry)
+    return words === undefined || lines.some((line) => words.every((word) => line.entry.message.includes(word)))
+      ? []
+      : [violation(`nothing was logged of ${entry._tag}: ${words.join(", ")}`, index)]
+  })
+}
+
+/** Events of what went wrong, and times, that the report leaves out or tells otherwise. */
+export const notReported = (
+  life: Law.Life,
+  report: Report.Report,
+  violation: Law.Violated
+): ReadonlyArray<Law.Violation> => {
+  const { timeline } = life
+  const failures = timeline.flatMap((entry, index) => {
+    const failure = failureOf(entry)
+    return failure === undefined || report.failures.some((line) => line.includes(failure))
+      ? []
+      : [violation(`the report does not say: ${failure}`, index)]
+  })
+  const rows = all(timeline, "ComponentStopped").flatMap(({ entry, index }) => {
+    const stopping = first(timeline, "ComponentStopping", ({ id }) => id === entry.id)
+    const named = report.components.filter(({ name }) => name === entry.name)
+    const [row] = named
+    if (stopping === undefined || row === undefined || named.length !== 1) return []
+    const took = entry.at - stopping.entry.at
+    return Math.abs(row.working - took) > 10 * rounding
+      ? [violation(`the report says that ${entry.name} worked ${row.working} ms, and it was ${took} ms`, index)]
+      : []
+  })
+  const requested = first(timeline, "StopRequested")?.index ?? timeline.length
+  const waits = all(timeline, "Awaited").filter(({ index }) => index > requested)
+  const sections = all(timeline, "CriticalSectionWaited").filter(({ index }) => index > requested)
+  const counts = [
+    ...(report.awaited.length < waits.length
+      ? [violation(`the report has ${report.awaited.length} of ${waits.length} waits`, requested)]
+      : []),
+    ...(report.criticalSections.length === sections.length
+      ? []
+      : [violation(`the report has ${report.criticalSections.length} of ${sections.length} sections`, requested)])
+  ]
+  // A drainable is waited for from the moment in which it closes.
+  const gates = waits.flatMap(({ entry, index }) => {
+    if (entry.kind !== "drainable") return []
+    const closed = all(timeline, "GateClosed").findLast((gate) => gate.entry.name === entry.name && gate.index < index)
+    if (closed === undefined) return [violation(`${entry.name} was drained, and nothing says that it closed`, index)]
+    const waited = entry.at - closed.entry.at
+    return Math.abs(waited - entry.waited) > tolerance(life)
+      ? [violation(`${entry.name} was waited for ${waited} ms, and ${entry.waited} ms are told`, index)]
+      : []
+  })
+  return [...failures, ...rows, ...counts, ...gates]
+}
+
+/** The report of a timeline. */
+export const reportOf = ({ timeline }: Law.Life): Report.Report => Report.fromEvents(events(timeline))

@@ -1,0 +1,106 @@
+/**
+ * The laws hold because thousands of random programs fail to break them. A longer run:
+ *
+ *   PROGRAMS=200000 SEED=7 npm test -- --project testing search
+ */
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Coverage from "@quiesce/testing/Coverage"
+import * as Law from "@quiesce/testing/Law"
+import * as Laws from "@quiesce/testing/Laws"
+import * as Plan from "@quiesce/testing/Plan"
+import * as Search from "@quiesce/testing/Search"
+import { only } from "@quiesce/testing/Timeline"
+import { plans } from "./support/plans.ts"
+
+const programs = Number(process.env["PROGRAMS"] ?? 5000)
+const seed = Number(process.env["SEED"] ?? 1)
+/** So many programs are a long run: then nothing that can be met may be left out. */
+const long = 50_000
+
+describe("random programs", () => {
+  it.effect(
+    `${programs} of them break no law (seed ${seed})`,
+    () =>
+      Effect.gen(function* () {
+        const coverage = Coverage.make()
+        let lived = 0
+        let components = 0
+        const found = yield* Search.run({
+          programs,
+          seed,
+          onLife: (plan, life) => {
+            lived++
+            components = Math.max(components, plan.program.nodes.length)
+            coverage.add(plan, life)
+          }
+        })
+        expect(found === undefined ? "" : Search.explain(found)).toBe("")
+        expect(lived).toBe(programs)
+        if (programs >= 1000) expect(components).toBe(30)
+        if (programs >= 5000 && programs < long) {
+          // The table of a short run has holes, but none where a stop usually is.
+          const usual = coverage.empty.filter((cell) => cell.signal <= 2 && cell.fault !== "blocks")
+          expect(usual).toEqual([])
+        } else if (programs >= long) {
+          console.log(coverage.table)
+          expect(coverage.empty).toEqual([])
+        }
+      }),
+    programs * 100
+  )
+
+  it.effect("a broken law is shrunk to a small plan, which breaks it when it is read back from its JSON", () =>
+    Effect.gen(function* () {
+      // What cannot hold: at most three components are left behind.
+      const law = Law.make("three-are-left-behind", "every other component stops", ({ timeline }, violation) => {
+        const left = only(timeline, "ComponentAbandoned").filter(({ name }) => /^c\d+$/.test(name))
+        return left.length < 4 ? [] : [violation("left behind", ...left.map((entry) => timeline.indexOf(entry)))]
+      })
+      const found = yield* Search.run({ programs: 1000, seed: 16, laws: [law] })
+      if (found === undefined) return yield* Effect.die(new Error("nothing was found"))
+      const { nodes } = found.plan.program
+      expect(nodes.length).toBe(4)
+      expect(nodes.flatMap(({ parts }) => parts).length).toBeLessThanOrEqual(2)
+      expect(Plan.toJson(found.plan).length).toBeLessThan(Plan.toJson(found.initial).length * 0.8)
+      expect(found.plan.storm.length).toBeLessThanOrEqual(1)
+      const again = yield* Effect.flatMap(Plan.fromJson(Plan.toJson(found.plan)), Plan.play)
+      expect(Laws.check(again, [law])).toEqual(found.violations)
+      const text = Search.explain(found)
+      expect(text).toContain(Plan.toJson(found.plan))
+      expect(text).toMatch(/^> .*ComponentAbandoned/m)
+    })
+  )
+
+  it.effect("the same seed tries the same programs", () =>
+    Effect.gen(function* () {
+      expect(yield* plans(50, "a")).toEqual(yield* plans(50, "a"))
+      expect(yield* plans(50, "a")).not.toEqual(yield* plans(50, "b"))
+    })
+  )
+
+  it.effect("a file that is no plan is refused with the place of what is wrong", () =>
+    Effect.gen(function* () {
+      const [plan] = yield* plans(1, "file")
+      const text = JSON.stringify({ ...plan, runFor: "long" })
+      expect(String(yield* Effect.flip(Plan.fromJson(text)))).toMatch(/runFor/)
+      expect(String(yield* Effect.flip(Plan.fromJson("{")))).not.toBe("")
+    })
+  )
+})
+
+describe("Coverage", () => {
+  it.effect("counts in which state, with which faults, which signal found the application", () =>
+    Effect.gen(function* () {
+      const coverage = Coverage.make()
+      const cell = { state: "Running", fault: "hangs", signal: 1 } as const
+      expect(coverage.count(cell)).toBe(0)
+      expect(coverage.empty).toContainEqual(cell)
+      yield* Search.run({ programs: 300, seed: 5, onLife: coverage.add })
+      expect(coverage.count(cell)).toBeGreaterThan(0)
+      expect(coverage.empty).not.toContainEqual(cell)
+      // No second signal can find an application running: the first has ended that.
+      expect(coverage.table).toMatch(/\| Running \| hangs \| \d+ \| - \| - \| - \| - \|/)
+    })
+  )
+})
