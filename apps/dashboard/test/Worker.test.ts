@@ -18,10 +18,14 @@ import { environment } from "./support/stores.ts"
 
 const outage = new SqlError({ reason: new ConnectionError({ cause: new Error("gone") }) })
 
-/** A queue with runs 1 to n, which writes down what is done to them. `away` is the database being away. */
+/**
+ * A queue with runs 1 to n, which writes down what is done to them. `away` is the database being away, `silent` that it is
+ * there and does not answer.
+ */
 class Scene {
   readonly log: Array<string> = []
   away = false
+  silent = false
   stolen = false
   #waiting: Array<number>
 
@@ -31,6 +35,7 @@ class Scene {
 
   readonly #does = (what: string): Effect.Effect<boolean, SqlError> =>
     Effect.suspend(() => {
+      if (this.silent) return Effect.never
       if (this.away) return Effect.fail(outage)
       this.log.push(this.stolen ? `${what} refused` : what)
       return Effect.succeed(!this.stolen)
@@ -41,6 +46,7 @@ class Scene {
     queued: Effect.never,
     claim: () =>
       Effect.suspend(() => {
+        if (this.silent) return Effect.never
         if (this.away) return Effect.fail(outage)
         const id = this.#waiting.shift()
         return Effect.succeed(
@@ -158,6 +164,35 @@ describe("the worker", () => {
         expect.stringContaining("the database did not take run 1 back: queued again when")
       ])
       expect(report.criticalSections).toMatchObject([{ name: "store the result of run 1", exceeded: false }])
+    })
+  )
+
+  it.effect("stops in time when the database does not answer while it looks for a run, and accuses nobody", () =>
+    Effect.gen(function* () {
+      const scene = new Scene(0)
+      const app = yield* launch(scene, () => Effect.never)
+      scene.silent = true
+      yield* TestClock.adjust("1 second") // the queue is looked at twice a second
+      app.signalUnsafe("SIGTERM")
+      yield* TestClock.adjust("20 seconds")
+      const report = yield* app.stopped
+      expect(report).toMatchObject({ outcome: { _tag: "Clean" }, exitCode: 0, stragglers: [], failures: [] })
+      expect(report.duration).toBeLessThan(12_000) // before the drain is over
+    })
+  )
+
+  it.effect("stops in time, and names its runs, when the database does not answer any more", () =>
+    Effect.gen(function* () {
+      const scene = new Scene(2)
+      const app = yield* launch(scene, () => Effect.never)
+      yield* TestClock.adjust("6 seconds") // a lease is being renewed
+      scene.silent = true
+      app.signalUnsafe("SIGTERM")
+      yield* TestClock.adjust("20 seconds")
+      const report = yield* app.stopped
+      expect(report).toMatchObject({ outcome: { _tag: "Degraded" }, exitCode: 70, stragglers: [] })
+      expect(report.failures).toEqual([expect.stringContaining("the database did not take runs 1, 2 back")])
+      expect(report.duration).toBeLessThan(12_000)
     })
   )
 

@@ -3,6 +3,7 @@
  */
 import * as PgComponent from "@quiesce/sql-pg/PgComponent"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Migrator from "effect/sql/Migrator"
@@ -15,7 +16,7 @@ import { Settings } from "../settings/Settings.ts"
 import { migrations } from "./migrations.ts"
 
 const Pool = Layer.unwrap(
-  Effect.map(Settings, ({ databaseWait, dataDir, workers }) =>
+  Effect.map(Settings, ({ databaseWait, dataDir, gracePeriod, workers }) =>
     PgComponent.layerUrlOrEmbedded({
       embedded: { dataDir: join(dataDir, "postgres"), database: "dashboard" },
       startSchedule: Schedule.min([Schedule.exponential("100 millis", 1.5), Schedule.spaced("1 second")]).pipe(
@@ -24,6 +25,8 @@ const Pool = Layer.unwrap(
       // Every worker may write a result and a heartbeat at the same moment, and the API must not wait for them.
       maxConnections: 2 * workers + 8,
       applicationName: "dashboard",
+      // After a drain that took all its time a short grace period has less left than the default of 5 seconds.
+      stopTimeout: Math.min(gracePeriod / 4, 5000),
       transformQueryNames: String.camelToSnake,
       transformResultNames: String.snakeToCamel
     })
@@ -37,13 +40,24 @@ const Migrations = Layer.effectDiscard(
 export const layer = Migrations.pipe(Layer.provideMerge(Pool))
 
 /**
+ * A query whose interruption waits for nobody. The driver asks the server to cancel what is interrupted and waits for the
+ * answer, for seconds when there is none; here it does that by itself. A stop has to get on when the database is silent.
+ */
+export const abandonable = <A, E, R>(query: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkDetach(query, { startImmediately: true, uninterruptible: false }), (fiber) =>
+      Effect.onInterrupt(restore(Fiber.join(fiber)), () => Effect.sync(() => fiber.interruptUnsafe()))
+    )
+  )
+
+/**
  * What a query can fail with, as the API says it: 503 for a database that does not answer now, a defect (500, logged) for a
  * statement that is wrong.
  */
 export const orUnavailable = <A, E, R>(
   effect: Effect.Effect<A, E | SqlError, R>
 ): Effect.Effect<A, Exclude<E, SqlError> | Unavailable, R> =>
-  effect.pipe(
+  abandonable(effect).pipe(
     Effect.catch((error): Effect.Effect<never, Exclude<E, SqlError> | Unavailable> => {
       // The guard narrows the one branch only; what is left of a generic union the compiler cannot work out.
       if (!isSqlError(error)) return Effect.fail(error as Exclude<E, SqlError>)

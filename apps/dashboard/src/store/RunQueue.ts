@@ -20,7 +20,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import * as SqlSchema from "effect/sql/SqlSchema"
 import { Conflict, NotFound, type Unavailable } from "../domain/errors.ts"
 import { type CaseResult, type NewRun, Run, type Status } from "../domain/Run.ts"
-import { orUnavailable } from "./Database.ts"
+import { abandonable, orUnavailable } from "./Database.ts"
 
 /** A run under execution; whoever has the token has the run. */
 export const Claim = Schema.Struct({
@@ -134,6 +134,9 @@ export const layer = Layer.effect(
             from claimed join suites on suites.id = claimed.suite_id`
     })
 
+    /** Whether there was a row to change. */
+    const changes = (statement: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
+      abandonable(Effect.map(statement, (rows) => rows.length > 0))
     const ours = (claim: Claim) => sql`id = ${claim.id} and attempt_token = ${claim.token} and status = 'running'`
     const isDone = (claim: Claim) =>
       Effect.map(
@@ -144,35 +147,37 @@ export const layer = Layer.effect(
     return RunQueue.of({
       enqueue,
       queued: queued.await,
-      claim: (instance, lease) => Effect.catchTag(claim({ instance, lease }), "SchemaError", Effect.die),
+      claim: (instance, lease) => abandonable(Effect.catchTag(claim({ instance, lease }), "SchemaError", Effect.die)),
       extend: (claim, lease) =>
-        Effect.map(
-          sql`update runs set lease_until = now() + ${lease} * interval '1 ms' where ${ours(claim)} returning id`,
-          (rows) => rows.length > 0
+        changes(
+          sql`update runs set lease_until = now() + ${lease} * interval '1 ms' where ${ours(claim)} returning id`
         ),
-      complete: Effect.fn("RunQueue.complete")(function* (claim, instance, { cases, status }) {
-        const done = yield* sql`update runs set status = ${status}, finished_at = now(), lease_until = null
+      complete: Effect.fn("RunQueue.complete")(
+        function* (claim, instance, { cases, status }) {
+          const done = yield* sql`update runs set status = ${status}, finished_at = now(), lease_until = null
                                 where ${ours(claim)} returning id`
-        // None: lost, or an earlier try was stored and only its answer did not arrive.
-        if (done.length === 0) return yield* isDone(claim)
-        yield* sql`insert into case_results (run_id, position, "case", passed, duration)
+          // None: lost, or an earlier try was stored and only its answer did not arrive.
+          if (done.length === 0) return yield* isDone(claim)
+          yield* sql`insert into case_results (run_id, position, "case", passed, duration)
                    select ${claim.id}, * from unnest(
                      ${cases.map((_, position) => position)}::int[], ${cases.map((result) => result.case)}::text[],
                      ${cases.map((result) => result.passed)}::bool[], ${cases.map((result) => result.duration)}::int[])`
-        yield* sql`insert into run_events (run_id, attempt, kind, instance)
+          yield* sql`insert into run_events (run_id, attempt, kind, instance)
                    values (${claim.id}, ${claim.attempt}, 'completed', ${instance})`
-        return true
-      }, sql.withTransaction),
+          return true
+        },
+        sql.withTransaction,
+        abandonable
+      ),
       putBack: (claim, instance) =>
-        Effect.map(
+        changes(
           sql`with back as (
                 update runs set status = 'queued', attempt_token = null, instance = null, started_at = null,
                   lease_until = null where ${ours(claim)} returning id
               ), event as (
                 insert into run_events (run_id, attempt, kind, instance)
                 select id, ${claim.attempt}, 'put_back', ${instance} from back
-              ) select id from back`,
-          (rows) => rows.length > 0
+              ) select id from back`
         ),
       reclaim: (of) =>
         Effect.map(
@@ -188,7 +193,7 @@ export const layer = Layer.effect(
                 select back.id, back.attempt, 'reclaimed', lost.instance from back join lost on lost.id = back.id
               ) select id from back order by id`,
           (rows) => rows.map((row) => row.id)
-        )
+        ).pipe(abandonable)
     })
   })
 )

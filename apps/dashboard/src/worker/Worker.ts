@@ -6,6 +6,7 @@
  * this application's next start or another instance finds it. So a stop loses no run, and its drain ends with none left.
  * A stop because of a failure does not wait for them: they go back at once.
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
@@ -18,7 +19,7 @@ import * as StopReason from "quiesce/StopReason"
 import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
 import { Settings } from "../settings/Settings.ts"
-import { RunQueue } from "../store/RunQueue.ts"
+import { type Claim, RunQueue } from "../store/RunQueue.ts"
 import { execute } from "./Execution.ts"
 import { Executor } from "./Executor.ts"
 import { RunsUnsettled } from "./RunsUnsettled.ts"
@@ -46,24 +47,39 @@ export const layer = Layer.effectDiscard(
         unsettled.size === 0 ? Effect.void : Effect.fail(new RunsUnsettled({ runs: Array.from(unsettled) }))
       )
     )
-    /** A share of the time that is left when draining begins, and a little more for what has to be written then. */
-    const whenStopping = (extra: number) =>
-      Effect.flatMap(Effect.andThen(lifecycle.stopping, lifecycle.status), ({ reason, remaining = 0 }) =>
-        Effect.sleep(remaining * ((reason !== undefined && StopReason.isFailure(reason) ? 0 : 0.5) + extra))
+    /**
+     * A share of the time that is left when draining begins, and a little more for what has to be written then. Counted from
+     * there, whenever it is asked for.
+     */
+    const whenStopping = Effect.fnUntraced(function* (extra: number) {
+      const reached = yield* Deferred.make<void>()
+      yield* Effect.andThen(lifecycle.stopping, lifecycle.status).pipe(
+        Effect.flatMap(({ reason, remaining = 0 }) =>
+          Effect.sleep(remaining * ((reason !== undefined && StopReason.isFailure(reason) ? 0 : 0.5) + extra))
+        ),
+        Effect.andThen(Deferred.succeed(reached, undefined)),
+        Effect.forkScoped
       )
+      return Deferred.await(reached)
+    })
     const options = {
       queue,
       executor,
       instance,
       lease,
       unsettled,
-      handOver: whenStopping(0),
-      giveUp: whenStopping(0.07)
+      handOver: yield* whenStopping(0),
+      giveUp: yield* whenStopping(0.07)
     }
 
+    /** Of a claim that was not answered nobody knows whether it has taken a run; if so, the run is under its lease. */
+    const unanswered = Effect.as(
+      Effect.andThen(options.giveUp, Effect.logWarning("the database does not answer; the queue is not waited for")),
+      Option.none<Claim>()
+    )
     const takeOne = Effect.uninterruptible(
       Effect.flatMap(
-        queue.claim(instance, lease),
+        Effect.raceFirst(queue.claim(instance, lease), unanswered),
         Option.match({
           onNone: () => Effect.succeed(false),
           onSome: (claim) => Effect.as(execute(options, claim), true)
