@@ -121,7 +121,8 @@ export class Lifecycle extends Context.Service<
     readonly releaseRemaining: Effect.Effect<Option.Option<Duration.Duration>>
     /**
      * Asks for a longer budget for the phase or component at work, for example while a large upload completes. Grants at
-     * most what the grace period leaves and returns what it granted; zero when no stop is going on.
+     * most what the grace period leaves and returns what it granted: zero when no stop is going on, when the budget has just
+     * ended, and after the release, where all that is left is given already.
      */
     readonly extendStop: (by: Duration.Input) => Effect.Effect<Duration.Duration>
 

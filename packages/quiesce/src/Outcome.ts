@@ -20,6 +20,7 @@ export const Outcome = Schema.TaggedUnion({
 
 export type Outcome = typeof Outcome.Type
 
+/** Those that have the same number everywhere; what is called differently here is no signal that a shell would know. */
 const signalNumbers: Readonly<Record<string, number>> = {
   SIGHUP: 1,
   SIGINT: 2,
@@ -34,7 +35,8 @@ const signalNumbers: Readonly<Record<string, number>> = {
  *
  * | how it ended | exit code |
  * | --- | --- |
- * | `Forced` by a signal | 128 + its number (130 for SIGINT, 143 for SIGTERM) |
+ * | `Forced` by a signal | 128 + its number (129 for SIGHUP, 130 for SIGINT, 143 for SIGTERM) |
+ * | `Forced` by anything else | 1: a number that is made up would name a signal that nobody sent |
  * | `TimedOut` | 124 |
  * | the reason is a failure | the code its error asks for (2 usage, 78 configuration, ...), else 1 |
  * | `Degraded` | 70 |
@@ -55,7 +57,7 @@ const signalNumbers: Readonly<Record<string, number>> = {
 export const exitCode = (outcome: Outcome, reason: StopReason): number => {
   switch (outcome._tag) {
     case "Forced":
-      return outcome.signal === undefined ? 1 : 128 + (signalNumbers[outcome.signal] ?? 1)
+      return forcedCode(outcome.signal === undefined ? undefined : signalNumbers[outcome.signal])
     case "TimedOut":
       return 124
     case "Degraded":
@@ -66,3 +68,5 @@ export const exitCode = (outcome: Outcome, reason: StopReason): number => {
 }
 
 const failureCode = (reason: StopReason): number => ("code" in reason ? reason.code : undefined) ?? 1
+
+const forcedCode = (number: number | undefined): number => (number === undefined ? 1 : 128 + number)

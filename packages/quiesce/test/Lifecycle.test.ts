@@ -16,6 +16,7 @@ import * as Component from "quiesce/Component"
 import { Lifecycle } from "quiesce/Lifecycle"
 import * as StopReason from "quiesce/StopReason"
 import { type AnyLayer, lifeOf, only, runToEnd } from "./support/scripted.ts"
+import { losingTurn } from "./support/turns.ts"
 
 /** A component that does something with the lifecycle of its application. */
 const using = (
@@ -149,6 +150,70 @@ describe("hooks", () => {
         "Clean",
         ["first 1000 done", "second 2000 done", "third 3000 done"]
       ])
+    })
+  )
+
+  it.effect("that are registered as the drain begins, by who waited for it or by another hook, run once", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const say = (word: string) => Effect.sync(() => void log.push(word))
+      const layer = using("c", (lifecycle) =>
+        Effect.gen(function* () {
+          const scope = yield* Scope.Scope
+          const announced = lifecycle.drainable({
+            name: "late",
+            inFlight: () => ({}),
+            lameDuck: say("announced"),
+            drain: say("drained")
+          })
+          yield* Effect.forkScoped(Effect.andThen(lifecycle.lameDuck, announced))
+          yield* Effect.forkScoped(
+            Effect.andThen(lifecycle.stopping, lifecycle.onStopping("waiter", say("by a waiter")))
+          )
+          const byHook = Scope.provide(lifecycle.awaitBeforeStop("second", say("by a hook")), scope)
+          yield* lifecycle.onStopping("first", Effect.andThen(say("first"), byHook))
+        })
+      )
+      const { report } = yield* lifeOf(layer, { lameDuck: "1 second" })
+      expect([log.toSorted(), report.outcome._tag]).toEqual([
+        ["announced", "by a hook", "by a waiter", "drained", "first"],
+        "Clean"
+      ])
+    })
+  )
+
+  it.effect("that are registered in the instant in which all has come to rest are waited for, or do not run", () =>
+    Effect.gen(function* () {
+      const seen = new Set<string>()
+      // A turn that is lost for so long lets the other timers of the same instant go first.
+      const later = (turn: () => void): void => void setImmediate(() => setImmediate(turn))
+      for (let step = 1; step <= 600; step++) {
+        let ran = false
+        const layer = using("c", (lifecycle) => {
+          const late = lifecycle.awaitBeforeStop(
+            "late",
+            Effect.andThen(
+              Effect.sync(() => void (ran = true)),
+              Effect.sleep("1 second")
+            )
+          )
+          return Effect.andThen(
+            lifecycle.awaitBeforeStop("rest", Effect.sleep("2 seconds")),
+            // Its timer is set after that of the other.
+            Effect.forkScoped(
+              Effect.gen(function* () {
+                yield* lifecycle.stopping
+                yield* Effect.yieldNow
+                yield* Effect.sleep("2 seconds")
+                yield* late
+              })
+            )
+          )
+        })
+        const { report } = yield* lifeOf(layer).pipe(losingTurn(step, later))
+        seen.add(`${report.outcome._tag} after ${report.duration}, ${ran ? "it ran" : "too late"}`)
+      }
+      expect(Array.from(seen).toSorted()).toEqual(["Clean after 2000, too late", "Clean after 3000, it ran"])
     })
   )
 
@@ -320,6 +385,141 @@ describe("the time left", () => {
       })
       const { report } = yield* lifeOf(layer, { drain: "2 seconds" })
       expect([granted, report.duration, report.outcome._tag]).toEqual([[0, 3000], 4000, "Clean"])
+    })
+  )
+
+  it.effect("is given where it is granted, also to who asks in the instant in which the budget ends", () =>
+    Effect.gen(function* () {
+      const life = (granted: Array<number>) =>
+        lifeOf(
+          using("c", (lifecycle) => {
+            const upload = Effect.gen(function* () {
+              yield* Effect.sleep("2 seconds")
+              const by = Duration.toMillis(yield* lifecycle.extendStop("3 seconds"))
+              if (by > 0) granted.push(by)
+              yield* Effect.sleep("1 second")
+            })
+            // The timer of the first is set before that of the budget, the second's after it.
+            return Effect.andThen(
+              lifecycle.awaitBeforeStop("first", Effect.uninterruptible(upload)),
+              lifecycle.awaitBeforeStop("second", Effect.uninterruptible(Effect.andThen(Effect.yieldNow, upload)))
+            )
+          }),
+          { drain: "2 seconds", interrupt: 0 }
+        )
+      const told = new Set<string>()
+      // A turn that is lost for so long lets the other timers of the same instant go first.
+      const later = (turn: () => void): void => void setImmediate(() => setImmediate(turn))
+      for (let step = 1; step <= 500; step++) {
+        const granted: Array<number> = []
+        const { events, report } = yield* life(granted).pipe(losingTurn(step, later))
+        const draining = report.states.find((row) => row.state === "Draining")?.duration ?? 0
+        expect(only(events, "LeaseGranted").map((event) => event.millis)).toEqual(granted)
+        told.add(
+          granted.length === 0 ? `refused after ${draining} ms` : draining > 2000 ? "given" : "granted for nothing"
+        )
+      }
+      expect(Array.from(told).toSorted()).toEqual(["given", "refused after 2000 ms"])
+    })
+  )
+
+  it.effect("is given where it is granted to a component, also in the instant in which its stop timeout ends", () =>
+    Effect.gen(function* () {
+      const told = new Set<string>()
+      const later = (turn: () => void): void => void setImmediate(() => setImmediate(turn))
+      for (let step = 1; step <= 500; step++) {
+        const release = (lifecycle: Lifecycle["Service"], turns: number) =>
+          Effect.gen(function* () {
+            for (let n = 0; n < turns; n++) yield* Effect.yieldNow
+            yield* Effect.sleep("2 seconds")
+            yield* lifecycle.extendStop("3 seconds")
+            yield* Effect.sleep("1 second")
+          })
+        const slow = (name: string, turns: number) =>
+          using(name, (lifecycle) => Effect.addFinalizer(() => Effect.uninterruptible(release(lifecycle, turns))))
+        const { events } = yield* lifeOf(Layer.mergeAll(slow("first", 0), slow("second", 1)), {
+          stopTimeout: "2 seconds"
+        }).pipe(losingTurn(step, later))
+        const leases = new Set(only(events, "LeaseGranted").map((event) => event.to))
+        for (const { name } of only(events, "ComponentAbandoned"))
+          told.add(leases.has(name) ? "granted for nothing" : "refused")
+        for (const { name } of only(events, "ComponentStopped")) told.add(leases.has(name) ? "given" : "stopped")
+      }
+      expect(Array.from(told).toSorted()).toEqual(["given", "refused"])
+    })
+  )
+
+  it.effect("is not extended by who hears that the state it was for is over", () =>
+    Effect.gen(function* () {
+      const granted: Array<string> = []
+      let ask = (_in: string): void => undefined
+      const app = yield* App.start(
+        using("c", () => Effect.addFinalizer(() => Effect.sleep("1 second"))),
+        {
+          lameDuck: "1 second",
+          onEvent: (event) => {
+            if (event._tag === "StateChanged") ask(event.to)
+          }
+        }
+      )
+      ask = (state) =>
+        void granted.push(`${state} ${Duration.toMillis(Effect.runSync(app.lifecycle.extendStop("3 seconds")))}`)
+      yield* TestClock.adjust("1 second")
+      app.signalUnsafe("SIGTERM")
+      const report = yield* runToEnd(app)
+      expect(only(app.events, "LeaseGranted")).toEqual([])
+      expect(granted.length).toBe(6)
+      expect(report.duration).toBe(2000)
+    })
+  )
+
+  it.effect("cannot be extended after the release, where everything that is left is given already", () =>
+    Effect.gen(function* () {
+      const granted: Array<number> = []
+      const layer = using("c", (lifecycle) =>
+        lifecycle.onStopped(
+          "verify",
+          Effect.flatMap(lifecycle.extendStop("3 seconds"), (by) =>
+            Effect.sync(() => void granted.push(Duration.toMillis(by)))
+          )
+        )
+      )
+      const { events } = yield* lifeOf(layer)
+      expect([granted, only(events, "LeaseGranted")]).toEqual([[0], []])
+    })
+  )
+})
+
+describe("unfinished work", () => {
+  /** Accepted, and neither finished nor interrupted. */
+  const stuck = using("c", (lifecycle) =>
+    Effect.andThen(
+      lifecycle.drainable({
+        name: "queue",
+        inFlight: () => ({ job: 2 }),
+        drain: Effect.never,
+        interrupt: Effect.never
+      }),
+      Effect.addFinalizer(() => Effect.sleep("2 seconds"))
+    )
+  )
+
+  it.effect("is told once, whichever state a second signal or the deadline cuts off", () =>
+    Effect.gen(function* () {
+      const lives: ReadonlyArray<readonly [cutOff: string, options: Parameters<typeof lifeOf>[1]]> = [
+        ["LameDuck", { lameDuck: "1 second", signals: [500] }],
+        ["Draining", { signals: [500] }],
+        ["Interrupting", { drain: "1 second", signals: [1500] }],
+        ["Releasing", { drain: "1 second", interrupt: "1 second", signals: [2500] }],
+        ["Interrupting", { drain: "1 second", interrupt: "1 hour", gracePeriod: "3 seconds", reserve: 0 }]
+      ]
+      for (const [cutOff, options] of lives) {
+        const { events, report } = yield* lifeOf(stuck, options)
+        expect([only(events, "StateChanged").at(-1)?.from, report.stragglers]).toEqual([
+          cutOff,
+          [{ kind: "job", count: 2 }]
+        ])
+      }
     })
   )
 })

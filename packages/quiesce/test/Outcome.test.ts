@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import * as TestClock from "effect/testing/TestClock"
 import * as App from "quiesce/App"
 import * as Outcome from "quiesce/Outcome"
 import type { StopReason } from "quiesce/StopReason"
@@ -34,6 +35,7 @@ const outcomes: Readonly<Record<string, Outcome.Outcome>> = {
   degraded: { _tag: "Degraded" },
   "timed out": { _tag: "TimedOut" },
   "forced by SIGINT": { _tag: "Forced", signal: "SIGINT" },
+  "forced by SIGHUP": { _tag: "Forced", signal: "SIGHUP" },
   "forced by SIGTERM": { _tag: "Forced", signal: "SIGTERM" },
   "forced by an unknown signal": { _tag: "Forced", signal: "SIGWHAT" },
   "forced by nobody": { _tag: "Forced" }
@@ -47,21 +49,64 @@ describe("the exit code", () => {
     )
     expect([header, ...rows].join("\n")).toBe(
       `
- | clean | degraded | timed out | forced by SIGINT | forced by SIGTERM | forced by an unknown signal | forced by nobody
-SIGTERM | 0 | 70 | 124 | 130 | 143 | 129 | 1
-SIGINT | 0 | 70 | 124 | 130 | 143 | 129 | 1
-requested | 0 | 70 | 124 | 130 | 143 | 129 | 1
-finished | 0 | 70 | 124 | 130 | 143 | 129 | 1
-interrupted | 0 | 70 | 124 | 130 | 143 | 129 | 1
-start failed | 1 | 1 | 124 | 130 | 143 | 129 | 1
-start failed, usage | 2 | 2 | 124 | 130 | 143 | 129 | 1
-start failed, configuration | 78 | 78 | 124 | 130 | 143 | 129 | 1
-component failed | 1 | 1 | 124 | 130 | 143 | 129 | 1
-component failed, its own code | 9 | 9 | 124 | 130 | 143 | 129 | 1
-task failed | 1 | 1 | 124 | 130 | 143 | 129 | 1
-crash | 1 | 1 | 124 | 130 | 143 | 129 | 1`.slice(1)
+ | clean | degraded | timed out | forced by SIGINT | forced by SIGHUP | forced by SIGTERM | forced by an unknown signal | forced by nobody
+SIGTERM | 0 | 70 | 124 | 130 | 129 | 143 | 1 | 1
+SIGINT | 0 | 70 | 124 | 130 | 129 | 143 | 1 | 1
+requested | 0 | 70 | 124 | 130 | 129 | 143 | 1 | 1
+finished | 0 | 70 | 124 | 130 | 129 | 143 | 1 | 1
+interrupted | 0 | 70 | 124 | 130 | 129 | 143 | 1 | 1
+start failed | 1 | 1 | 124 | 130 | 129 | 143 | 1 | 1
+start failed, usage | 2 | 2 | 124 | 130 | 129 | 143 | 1 | 1
+start failed, configuration | 78 | 78 | 124 | 130 | 129 | 143 | 1 | 1
+component failed | 1 | 1 | 124 | 130 | 129 | 143 | 1 | 1
+component failed, its own code | 9 | 9 | 124 | 130 | 129 | 143 | 1 | 1
+task failed | 1 | 1 | 124 | 130 | 129 | 143 | 1 | 1
+crash | 1 | 1 | 124 | 130 | 129 | 143 | 1 | 1`.slice(1)
     )
   })
+
+  it.effect("names a signal only where a second signal was sent: requests and crashes do not escalate", () =>
+    Effect.gen(function* () {
+      type Step = (app: App.App) => void
+      const request: Step = (app) => app.requestStopUnsafe({ _tag: "Requested", by: "admin" })
+      const crash: Step = (app) => app.reportCrashUnsafe("uncaughtException", new Error("x is not a function"))
+      const sent =
+        (name: string): Step =>
+        (app) =>
+          app.signalUnsafe(name)
+      const lives: Readonly<Record<string, readonly [first: Step, second: Step, ...rest: ReadonlyArray<Step>]>> = {
+        "a request after a signal": [sent("SIGTERM"), request, request],
+        "a crash after a signal": [sent("SIGTERM"), crash, crash],
+        "a signal after a request": [request, sent("SIGTERM")],
+        "a signal after a crash": [crash, sent("SIGTERM"), crash],
+        "two signals after a request": [request, sent("SIGTERM"), sent("SIGINT")],
+        "two signals after a crash": [crash, sent("SIGTERM"), sent("SIGTERM")],
+        "SIGHUP after SIGTERM": [sent("SIGTERM"), sent("SIGHUP")],
+        "no signal after SIGTERM": [sent("SIGTERM"), sent("the admin's console")]
+      }
+      const slow = Layer.effectDiscard(Effect.addFinalizer(() => Effect.sleep("2 seconds")))
+      const ends: Record<string, string> = {}
+      for (const [name, steps] of Object.entries(lives)) {
+        const app = yield* App.start(slow)
+        for (const step of steps) {
+          yield* TestClock.adjust("500 millis")
+          step(app)
+        }
+        const { exitCode, outcome } = yield* runToEnd(app)
+        ends[name] = `${outcome._tag} ${exitCode}`
+      }
+      expect(ends).toEqual({
+        "a request after a signal": "Clean 0",
+        "a crash after a signal": "Degraded 70",
+        "a signal after a request": "Clean 0",
+        "a signal after a crash": "Degraded 1",
+        "two signals after a request": "Forced 130",
+        "two signals after a crash": "Forced 143",
+        "SIGHUP after SIGTERM": "Forced 129",
+        "no signal after SIGTERM": "Forced 1"
+      })
+    })
+  )
 
   it("of a failed start is the one that the error asks for", () => {
     class Usage extends Schema.TaggedError<Usage>()("Usage", {}) {

@@ -6,6 +6,7 @@ import type * as Deferred from "effect/Deferred"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Event } from "../Event.ts"
+import type { StopState } from "../Phase.ts"
 import type { StopReason } from "../StopReason.ts"
 
 export interface Kernel {
@@ -18,6 +19,8 @@ export interface Kernel {
   /** Runs what was handed in from outside and answers `otherwise` when it throws; the throw is logged. */
   readonly guard: <A>(what: string, run: () => A, otherwise: A) => A
   readonly requestStop: (reason: StopReason) => void
+  /** The work of this state has come to its end: the next one begins before anybody else has a turn. */
+  readonly done: (state: StopState) => void
   /** Milliseconds to the deadline; infinite while no stop is going on. */
   readonly remaining: () => number
   /** A release begins, or the start goes on: what is released between two starts is a rollback, and has a deadline. */

@@ -270,7 +270,8 @@ export class Ledger {
           continue
         }
         const spent = this.#kernel.now() - Math.max(node.since, node.lastMoved)
-        const left = Math.min(stopTimeout + node.lease - spent, this.#kernel.releaseRemaining())
+        // What is less than a microsecond is noise, and some clocks do not move for it.
+        const left = between(0, Math.min(stopTimeout + node.lease - spent, this.#kernel.releaseRemaining()))
         if (left <= 0) return false
         const moved = Deferred.await(this.#kernel.limitMoved())
         yield* Effect.raceAllFirst([Fiber.await(closer), Effect.sleep(left), moved])

@@ -12,7 +12,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Event } from "../Event.ts"
 import type * as GracePeriod from "../GracePeriod.ts"
@@ -87,6 +86,12 @@ export class Pipeline implements Kernel {
 
   readonly requestStop = (reason: StopReason.StopReason): void => this.#dispatch({ _tag: "StopRequested", reason })
 
+  readonly done = (state: Phase.StopState): void => {
+    // It ends by itself: nobody interrupts it from within.
+    if (this.#phase.state === state) this.#worker = undefined
+    this.#dispatch({ _tag: "Done", state })
+  }
+
   readonly rollback = (going: boolean): void => {
     if (!going) this.#rollbackSince = undefined
     else if (this.#phase.state === "Starting" && this.#rollbackSince === undefined) {
@@ -106,7 +111,7 @@ export class Pipeline implements Kernel {
   readonly releaseRemaining = (): number => {
     const { reserve, total } = this.#options.budgets
     const since = this.#phase.state === "Starting" ? this.#rollbackSince : undefined
-    return (since === undefined ? this.remaining() : since + total - this.now()) - reserve
+    return between(reserve, since === undefined ? this.remaining() : since + total - this.now())
   }
 
   // --- what the platform and the running code ask ---------------------------------------------------------------------
@@ -200,10 +205,13 @@ export class Pipeline implements Kernel {
           this.emit({ _tag: "Escalated", at: this.now(), rung: command.rung, signal: command.signal })
           break
         case "Enter":
+          // Before it is told: who hears of the change may ask for more time.
+          this.states.leave()
           this.#changed(before.state, after.state)
           this.#enter(command.state)
           break
         case "ForceExit":
+          this.states.leave()
           this.ledger.announcements.makeAll()
           this.#changed(before.state, after.state)
           this.#forceExit()
@@ -226,10 +234,9 @@ export class Pipeline implements Kernel {
     const left = Math.max(total - spent, 0)
     this.#deadline = this.now() + left
     this.#moveLimit()
-    const deadline = left < budgets.total ? Schedule.duration(left) : budgets.deadline
     this.#deadlineFiber = this.fork(
       Effect.andThen(
-        Effect.repeat(Effect.void, deadline),
+        Effect.sleep(left),
         Effect.sync(() => this.#dispatch({ _tag: "DeadlineReached" }))
       )
     )
@@ -240,7 +247,6 @@ export class Pipeline implements Kernel {
     // Escalation can come while the state before is still at work.
     const worker = this.#worker
     this.#worker = undefined
-    this.states.leave()
     worker?.interruptUnsafe()
     if (state === "Running") Deferred.doneUnsafe(this.states.running, Effect.void)
     else if (state === "Stopped") this.#end(Report.outcomeOf(this.log.events))

@@ -96,7 +96,8 @@ export class Sections {
       const began = this.#kernel.now()
       section.since = began
       while (!Deferred.isDoneUnsafe(section.ended)) {
-        const left = Math.min(section.atMost - (this.#kernel.now() - began), this.#kernel.releaseRemaining())
+        const spent = between(began, this.#kernel.now())
+        const left = between(0, Math.min(section.atMost - spent, this.#kernel.releaseRemaining()))
         if (left <= 0) return this.giveUp(section)
         // A stop that begins in the middle of a rollback has a deadline of its own.
         const moved = Deferred.await(this.#kernel.limitMoved())

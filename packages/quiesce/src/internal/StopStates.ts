@@ -55,10 +55,9 @@ export class StopStates {
     }
   }
 
-  /** Gives the state at work more time; says whether there is one that has a limit. */
+  /** Gives the state at work more time; says whether there is one that has a limit, and whether it was not too late. */
   extend(millis: number): boolean {
-    this.#limit?.extend(millis)
-    return this.#limit !== undefined
+    return this.#limit?.extend(millis) ?? false
   }
 
   /** Tells of the limit that it is over with the state that it was made for. */
@@ -107,15 +106,19 @@ export class StopStates {
     if (kind !== "onStopped" && now === "Draining") this.waits.add(kind, hook.name, hook.effect)
   }
 
+  /** Once: a later state that is cut off has nothing to add to what its budget left behind. */
   tellStragglers(): void {
+    if (this.#stragglersTold) return
     this.#stragglersTold = true
     this.#tellStragglers(this.participants.inFlight)
   }
 
   readonly #lameDucking: Effect.Effect<void> = Effect.suspend(() => {
     const limit = this.#limitTo(this.#budgets.lameDuck)
+    // Who registers from now on, as whoever waits for this state may, is told by that.
+    const drainables = Array.from(this.participants.drainables)
     Deferred.doneUnsafe(this.lameDuck, Effect.void)
-    for (const drainable of this.participants.drainables) this.#announce(drainable)
+    for (const drainable of drainables) this.#announce(drainable)
     // An application that never was ready has nobody to tell.
     return Deferred.isDoneUnsafe(this.running) ? limit.expired : Effect.void
   })
@@ -123,12 +126,17 @@ export class StopStates {
   readonly #draining: Effect.Effect<void> = Effect.suspend(() => {
     const limit = this.#limitTo(this.#budgets.drain)
     const { participants, waits } = this
+    // Who registers from now on, as one of these may, is run by that.
+    const [onStopping, awaitBeforeStop] = [
+      Array.from(participants.onStopping),
+      Array.from(participants.awaitBeforeStop)
+    ]
     const counts = participants.inFlight
     if (Object.keys(counts).length > 0) this.#kernel.emit({ _tag: "InFlight", at: this.#kernel.now(), counts })
     this.#closeGates()
-    for (const hook of participants.onStopping) waits.add("onStopping", hook.name, hook.effect)
-    for (const hook of participants.awaitBeforeStop) waits.add("awaitBeforeStop", hook.name, hook.effect)
-    return Effect.raceFirst(this.#atRest, limit.expired)
+    for (const hook of onStopping) waits.add("onStopping", hook.name, hook.effect)
+    for (const hook of awaitBeforeStop) waits.add("awaitBeforeStop", hook.name, hook.effect)
+    return this.#untilRest("Draining", limit)
   })
 
   readonly #interrupting: Effect.Effect<void> = Effect.suspend(() => {
@@ -136,9 +144,10 @@ export class StopStates {
     const { build, participants, sections, waits } = this
     // An escalation can come here without having drained: then the gates close now, and who wants to know hears of it.
     const skipped = !Deferred.isDoneUnsafe(this.stopping)
+    const onStopping = skipped ? Array.from(participants.onStopping) : []
     if (skipped) this.#closeGates()
     waits.giveUp()
-    if (skipped) for (const hook of participants.onStopping) waits.add("onStopping", hook.name, hook.effect)
+    for (const hook of onStopping) waits.add("onStopping", hook.name, hook.effect)
     this.tellStragglers()
     for (const drainable of participants.drainables) {
       if (drainable.interrupt !== undefined && participants.hasWork(drainable)) {
@@ -151,25 +160,18 @@ export class StopStates {
       waits.add("start", "start", Fiber.await(build))
     }
     sections.boundAll()
-    // In one step with the look at what is open: a section may still begin when everything has come to rest.
-    const giveUp = (expired: boolean): Effect.Effect<void> => {
-      if (!expired && sections.awaited !== undefined) return rest
+    return this.#untilRest("Interrupting", limit, () => {
       waits.giveUp()
       for (const section of sections.open) sections.giveUp(section)
-      return Effect.void
-    }
-    const rest: Effect.Effect<void> = Effect.flatMap(
-      Effect.raceFirst(Effect.as(this.#atRest, false), Effect.as(limit.expired, true)),
-      giveUp
-    )
-    return rest
+    })
   })
 
   readonly #flushing: Effect.Effect<void> = Effect.suspend(() => {
     const { participants, waits } = this
     // A tenth is left for the end itself, so that a slow hook is abandoned and not mistaken for the deadline.
     const left = Math.max(this.#kernel.remaining(), 0)
-    const limit = this.#limitTo(Schedule.duration(left * 0.9), () => this.#kernel.remaining() - left * 0.1)
+    // Not the limit of `#limitTo`: there is nothing to extend, all that is left is given already.
+    const limit = new Limit(Schedule.duration(left * 0.9), () => this.#kernel.remaining() - left * 0.1)
     for (const hook of participants.onStopped) waits.add("onStopped", hook.name, hook.effect)
     return Effect.raceFirst(waits.empty, limit.expired).pipe(
       Effect.andThen(Effect.sync(() => waits.giveUp())),
@@ -185,9 +187,29 @@ export class StopStates {
     return this.waits.names.length === 0 ? Effect.void : Effect.andThen(this.waits.empty, this.#atRest)
   })
 
-  /** The limit of the state that begins: its budget, or what is left of the grace period. Hooks may extend it at once. */
-  #limitTo(budget: Schedule.Schedule<unknown>, cap = this.#kernel.releaseRemaining): Limit {
-    const limit = new Limit(budget, cap)
+  /**
+   * Waits until all is at rest or the limit is reached. The state ends in one step with the last look: a section may still
+   * begin, and a hook be registered, when everything has come to rest.
+   */
+  #untilRest(state: StopState, limit: Limit, end: () => void = () => {}): Effect.Effect<void> {
+    // It goes on while all is looked at again: who comes late does not begin the budget anew.
+    return Effect.flatMap(Effect.forkChild(limit.expired, { startImmediately: true }), (timer) => {
+      const rest: Effect.Effect<void> = Effect.flatMap(
+        Effect.raceFirst(Effect.as(this.#atRest, false), Effect.as(Fiber.await(timer), true)),
+        (expired) => {
+          if (!expired && (this.sections.awaited !== undefined || this.waits.names.length > 0)) return rest
+          end()
+          this.#kernel.done(state)
+          return Effect.void
+        }
+      )
+      return rest
+    })
+  }
+
+  /** The limit of the state that begins: its budget, or what is left for releases. Hooks may extend it at once. */
+  #limitTo(budget: Schedule.Schedule<unknown>): Limit {
+    const limit = new Limit(budget, this.#kernel.releaseRemaining)
     this.#limit = limit
     return limit
   }
@@ -203,7 +225,7 @@ export class StopStates {
   }
 
   #closeGates(): void {
-    for (const drainable of this.participants.drainables) this.#drain(drainable)
+    for (const drainable of Array.from(this.participants.drainables)) this.#drain(drainable)
     this.sections.watch()
     Deferred.doneUnsafe(this.stopping, Effect.void)
   }
