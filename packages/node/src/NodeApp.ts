@@ -37,7 +37,7 @@ export interface Options extends Omit<App.Options, "lingering"> {
    */
   readonly progress?: boolean | undefined
   /**
-   * The signal that prints the live status to stderr; `false` leaves it alone.
+   * The signal that prints the live status to stderr, from the moment in which `run` is called; `false` leaves it alone.
    *
    * @default "SIGUSR2"
    */
@@ -87,7 +87,7 @@ export interface Options extends Omit<App.Options, "lingering"> {
  * ```
  */
 export const run = <A, E>(app: Layer.Layer<A, E, Lifecycle> | LazyLayer<A, E>, options: Options = {}): void => {
-  const signals = holdSignals()
+  const signals = holdSignals(options.name ?? "app", options.statusSignal ?? "SIGUSR2")
   // Loading the engine takes longer than anything else up to here; the signals are ours by now.
   void import("./internal/launch.ts").then(({ launch }) => launch(app, options, signals))
 }

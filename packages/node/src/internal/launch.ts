@@ -68,13 +68,10 @@ export const launch = <A, E>(
   )
   progress.watch(started.lifecycle)
   // What nobody caught: the state is unknown, so the application stops; what it had accepted still deserves an answer.
+  // Nothing of it is missed: all of the start up to here is one turn, and these events come between turns.
   process.on("uncaughtException", (error) => started.reportCrashUnsafe("uncaughtException", error))
   process.on("unhandledRejection", (reason) => started.reportCrashUnsafe("unhandledRejection", reason))
-  const statusSignal = options.statusSignal ?? "SIGUSR2"
-  // Windows knows no user signals, and Node throws for what the platform does not know.
-  if (statusSignal !== false && process.platform !== "win32") {
-    process.on(statusSignal, () => output.error(statusText(options.name ?? "app", started.lifecycle.statusUnsafe())))
-  }
+  signals.answerStatus(() => output.error(statusText(options.name ?? "app", started.lifecycle.statusUnsafe())))
   signals.deliver(started.signalUnsafe)
 }
 

@@ -1,7 +1,8 @@
 /**
- * The stop signals of the process, caught from the first moment on and kept until there is an application to tell.
+ * The signals of the process, caught from the first moment on: the stop signals are kept until there is an application to
+ * tell, and who asks for the status before that hears that it is starting.
  *
- * It imports nothing: until it has run, a SIGTERM kills.
+ * It imports nothing: until it has run, a SIGTERM kills, and so does a SIGUSR2.
  */
 
 const stopSignals: ReadonlyArray<NodeJS.Signals> =
@@ -10,16 +11,24 @@ const stopSignals: ReadonlyArray<NodeJS.Signals> =
 export interface HeldSignals {
   /** Delivers what has come so far, and from now on each as it comes. */
   readonly deliver: (to: (signal: string) => void) => void
+  /** From now on this is what answers the status signal. */
+  readonly answerStatus: (print: () => void) => void
 }
 
-export const holdSignals = (): HeldSignals => {
+export const holdSignals = (name: string, statusSignal: NodeJS.Signals | false): HeldSignals => {
   const held: Array<string> = []
   let tell = (signal: string): void => void held.push(signal)
+  let status = (): void => void process.stderr.write(`${name} is Starting: its engine is being loaded\n`)
   for (const signal of stopSignals) process.on(signal, () => tell(signal))
+  // Windows knows no user signals, and Node throws for what the platform does not know.
+  if (statusSignal !== false && process.platform !== "win32") process.on(statusSignal, () => status())
   return {
     deliver: (to) => {
       tell = to
       for (const signal of held) to(signal)
+    },
+    answerStatus: (print) => {
+      status = print
     }
   }
 }

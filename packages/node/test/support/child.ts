@@ -41,6 +41,11 @@ export class Child {
     return new Child(process.execPath, [fixture], { env })
   }
 
+  /** A whole program; it can import what the fixtures can. */
+  static inline(program: string, env: Record<string, string> = {}): Child {
+    return new Child(process.execPath, ["--input-type=module", "-e", program], { env })
+  }
+
   get output(): string {
     return this.#stdout + this.#stderr
   }
