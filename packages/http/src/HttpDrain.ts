@@ -83,7 +83,8 @@ export interface DrainOptions {
    */
   readonly webSocketTimeout?: Duration.Input | undefined
   /**
-   * How long to drain when the server is released outside a stop of the application, by a reload for example.
+   * How long to drain when the server is released outside a stop of the application, by a reload for example. What is left
+   * then is interrupted, has as long again to end, and is left behind.
    *
    * @default 4 seconds: below the 5 seconds that a component has to stop
    */

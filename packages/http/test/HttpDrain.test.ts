@@ -15,7 +15,7 @@ import { Lifecycle } from "quiesce/Lifecycle"
 import { ShuttingDown } from "quiesce/ShuttingDown"
 import { describe, expect, test } from "vitest"
 import * as HttpDrain from "../src/HttpDrain.ts"
-import { Service } from "./support/Service.ts"
+import { requestRead, Service } from "./support/Service.ts"
 import { Wire } from "./support/Wire.ts"
 
 /** A route that says when it was entered and waits to be told how to go on. */
@@ -40,7 +40,7 @@ const ok = HttpRouter.add("GET", "/", HttpServerResponse.text("ok"))
 
 describe("lame duck", () => {
   test("serves everything, new connections too, and says Connection: close", async () => {
-    const service = await Service.start(ok, { app: { lameDuck: 400 } })
+    const service = await Service.start(ok, { app: { lameDuck: 1500 } })
     const old = await Wire.open(service.port)
     old.get("/")
     await old.received("\r\n\r\nok")
@@ -174,7 +174,7 @@ describe("pipelined requests", () => {
         "/",
         Effect.sync(() => HttpServerResponse.text(`${++count}`))
       ),
-      { drain: { quiet: 200, refuseAtMost: 5000 } }
+      { drain: { quiet: 1000, refuseAtMost: 8000 } }
     )
     const wire = await Wire.open(service.port)
     const stopped = service.stop()
@@ -190,19 +190,37 @@ describe("a stop during start", () => {
   test("answers the requests that waited for the application with 503", async () => {
     const service = await Service.start(ok, { before: Layer.effectDiscard(Effect.never) })
     const wire = await Wire.open(service.port)
+    const held = requestRead()
     wire.get("/")
-    await service.inFlight("request", 1)
+    await held
     const stopped = service.stop()
     expect(await wire.closed).toMatch(/^HTTP\/1.1 503 [\s\S]*Retry-After: 1\r\n/)
-    await stopped
+    expect((await stopped).stragglers).toEqual([])
+  })
+
+  test("a start that fails answers them as well, and has left nothing unfinished", async () => {
+    const failed = Deferred.makeUnsafe<void>()
+    const service = await Service.start(ok, {
+      before: Layer.effectDiscard(Effect.andThen(Deferred.await(failed), Effect.die("no such device")))
+    })
+    const wire = await Wire.open(service.port)
+    const held = requestRead()
+    wire.get("/")
+    await held
+    expect(service.app.lifecycle.statusUnsafe().inFlight).toEqual({})
+    Effect.runSync(Deferred.succeed(failed, undefined))
+    expect(await wire.closed).toMatch(/^HTTP\/1.1 503 [\s\S]*Retry-After: 1\r\n/)
+    const { outcome, reason, stragglers } = await service.stopped()
+    expect([outcome._tag, reason._tag, stragglers]).toEqual(["Clean", "StartFailed", []])
   })
 
   test("a start that succeeds serves the requests that waited for it", async () => {
     const ready = Deferred.makeUnsafe<void>()
     const service = await Service.start(ok, { before: Layer.effectDiscard(Deferred.await(ready)) })
     const wire = await Wire.open(service.port)
+    const held = requestRead()
     wire.get("/")
-    await service.inFlight("request", 1)
+    await held
     Effect.runSync(Deferred.succeed(ready, undefined))
     await wire.received("\r\n\r\nok")
     expect(wire.text).toContain("200")
@@ -249,7 +267,7 @@ describe("the end of the drain budget", () => {
     await service.reached("Draining")
     route.answer("done")
     await wire.closed
-    expect((await stopped).duration).toBeLessThan(2000)
+    expect((await stopped).duration).toBeLessThan(5000)
   })
 })
 
@@ -280,20 +298,20 @@ test("a WebSocket handler that waits for the stop can say goodbye before the clo
 })
 
 test("listens-until-quiet: each arrival prolongs it, and then nobody listens", async () => {
-  const service = await Service.start(ok, { drain: { quiet: 200, refuseAtMost: 10_000 } })
+  const service = await Service.start(ok, { drain: { quiet: 1000, refuseAtMost: 10_000 } })
   const old = await Wire.open(service.port)
   const stopped = service.stop()
   await service.reached("Draining")
   const began = performance.now()
   const late: Array<Wire> = []
   for (let n = 0; n < 3; n++) {
-    await new Promise((resolve) => setTimeout(resolve, 120)) // not quiet, and not without a pause either
+    await new Promise((resolve) => setTimeout(resolve, 400)) // not quiet, and not without a pause either
     const wire = await Wire.open(service.port)
     wire.get("/")
     late.push(wire)
   }
   for (const wire of late) expect(await wire.closed).toMatch(/^HTTP\/1.1 503 /)
-  expect(performance.now() - began).toBeGreaterThan(3 * 120 + 190)
+  expect(performance.now() - began).toBeGreaterThan(3 * 400 + 990)
   await expect(Wire.open(service.port)).rejects.toThrow("ECONNREFUSED")
   old.destroy()
   await stopped
@@ -314,7 +332,7 @@ describe("refusals", () => {
     const service = await Service.start(
       Layer.mergeAll(ok, HttpRouter.add("GET", "/readyz", HttpServerResponse.text("probe"))),
       {
-        drain: { quiet: 300, refuseAtMost: 5000 }
+        drain: { quiet: 1500, refuseAtMost: 8000 }
       }
     )
     const old = await Wire.open(service.port)
@@ -330,7 +348,7 @@ describe("refusals", () => {
   })
 
   test("are complete even for a client that is still sending its body", async () => {
-    const service = await Service.start(ok, { drain: { quiet: 300, refuseAtMost: 5000 } })
+    const service = await Service.start(ok, { drain: { quiet: 1500, refuseAtMost: 8000 } })
     const old = await Wire.open(service.port)
     const stopped = service.stop()
     await service.reached("Draining")
@@ -363,6 +381,28 @@ test("a server that is released outside a stop finishes its requests first", asy
   route.answer("done")
   expect(await wire.closed).toMatch(/^HTTP\/1.1 200 [\s\S]*Connection: close[\s\S]*done$/)
   await closed
+})
+
+test("a server that is released outside a stop leaves behind what cannot be interrupted", async () => {
+  const scope = Scope.makeUnsafe()
+  const entered = Deferred.makeUnsafe<void>()
+  const stuck = Effect.andThen(Deferred.succeed(entered, undefined), Effect.never)
+  const Served = HttpRouter.serve(HttpRouter.add("GET", "/", stuck, { uninterruptible: true }), {
+    disableLogger: true,
+    disableListenLog: true
+  })
+  // Two applications on one server: the first to be released drains it, the second finds it drained.
+  const Main = Layer.provideMerge(
+    Layer.merge(Served, Layer.fresh(Served)),
+    HttpDrain.layer(() => createServer(), { port: 0, host: "127.0.0.1" }, { releaseTimeout: 100 })
+  )
+  const context = await Effect.runPromise(Layer.buildWithScope(Layer.provide(Main, noLifecycle), scope))
+  const { address } = Context.get(context, HttpServer)
+  const wire = await Wire.open("port" in address ? address.port : 0)
+  wire.get("/")
+  await Effect.runPromise(Deferred.await(entered))
+  await Effect.runPromise(Scope.close(scope, Exit.void))
+  expect(await wire.closed).toBe("")
 })
 
 test("a port that is taken is an error that says what to do", async () => {

@@ -10,6 +10,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { Server as HttpServer } from "node:http"
 import { Server as NetServer } from "node:net"
@@ -37,6 +38,8 @@ export class Drainer {
   #traffic!: Traffic
   #gatekeeper!: Gatekeeper
   #began = 0
+  /** Whether it was released before the application was stopped. */
+  #stopsAlone = false
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -86,13 +89,22 @@ export class Drainer {
     )
   })
 
-  /** The end of one application on this server, when it was not stopped before: an own small stop. */
+  /**
+   * The end of one application on this server, when it was not stopped before: an own small stop, which leaves behind what
+   * cannot be interrupted. In a stop of the whole application how long to wait for that is for the stop timeout to say.
+   */
   readonly release = (scope: Scope.Closeable): Effect.Effect<void> =>
     Effect.suspend(() => {
+      this.#stopsAlone ||= !this.isDraining()
       const drained = this.isDraining() ? Effect.void : Effect.raceFirst(this.drain, wait(this.#limits.release))
+      const closed = this.#stopsAlone
+        ? Effect.flatMap(Effect.forkDetach(Scope.close(scope, Exit.void), { startImmediately: true }), (closing) =>
+            Effect.raceFirst(Fiber.await(closing), wait(this.#limits.release))
+          )
+        : Scope.close(scope, Exit.void)
       return drained.pipe(
         Effect.andThen(Effect.sync(() => this.#prepareInterruptions())),
-        Effect.andThen(Scope.close(scope, Exit.void)),
+        Effect.andThen(closed),
         Effect.ensuring(Effect.sync(() => this.scopes.delete(scope)))
       )
     })
@@ -136,7 +148,7 @@ export class Drainer {
 
   readonly #quiet: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
     // Somebody who is connected may be about to send; otherwise only what has come of late says that more may come.
-    const from = this.#traffic.isOpen ? this.#began : 0
+    const from = this.#traffic.isOpen ? this.#began : Number.NEGATIVE_INFINITY
     const end = this.#began + this.#limits.refuse
     while (true) {
       const due = Math.min(Math.max(this.#traffic.lastArrival, from) + this.#limits.quiet, end)

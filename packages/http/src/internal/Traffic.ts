@@ -24,6 +24,8 @@ export class Traffic {
   readonly handshakes = new Set<Connection>()
   /** Requests that came before the application was ready to serve. */
   readonly held: Array<Held> = []
+  /** The responses of those that are held, also when they are refused in the end: nobody has taken them on. */
+  readonly untaken = new WeakSet<ServerResponse>()
   /** Whether the application listens for requests. */
   serving = false
   /** Whether connections from now on are late. */
@@ -31,7 +33,7 @@ export class Traffic {
   /** Connections accepted so far. */
   accepted = 0
   /** When a connection or, during a stop, a request arrived last. */
-  lastArrival = 0
+  lastArrival = Number.NEGATIVE_INFINITY
   /** Responses of HTTP/2: there a connection has many at a time. */
   readonly #streams = new Set<ServerResponse>()
   /** Handlers of upgraded connections that have not ended; they may have something left to do when the connection has. */
@@ -64,10 +66,11 @@ export class Traffic {
     yield* this.#streams
   }
 
-  /** Counts by kind, read from what is there now. */
+  /** Counts of what the application has taken on, by kind, read from what is there now. */
   readonly inFlight = (): Record<string, number> => {
     const counts: Record<string, number> = {}
     for (const response of this.responses()) {
+      if (this.untaken.has(response)) continue
       const kind = kindOf(response)
       counts[kind] = (counts[kind] ?? 0) + 1
     }
@@ -169,10 +172,15 @@ export class Traffic {
    */
   #holdUntilServing(): void {
     const { held, server } = this
+    const holdRequest =
+      (event: "request" | "checkContinue") =>
+      (request: IncomingMessage, response: ServerResponse): void => {
+        this.untaken.add(response)
+        held.push([event, request, response])
+      }
     const hold = {
-      request: (request: IncomingMessage, response: ServerResponse) => void held.push(["request", request, response]),
-      checkContinue: (request: IncomingMessage, response: ServerResponse) =>
-        void held.push(["checkContinue", request, response]),
+      request: holdRequest("request"),
+      checkContinue: holdRequest("checkContinue"),
       upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) =>
         void held.push(["upgrade", request, socket, head])
     }
@@ -191,7 +199,11 @@ export class Traffic {
       // The listener is added after this event, and its companions after it.
       queueMicrotask(() => {
         toggle("off")
-        for (const [event, ...args] of held.splice(0)) if (!args[0].destroyed) server.emit(event, ...args)
+        for (const waiting of held.splice(0)) {
+          if (waiting[0] !== "upgrade") this.untaken.delete(waiting[2])
+          const [event, ...args] = waiting
+          if (!args[0].destroyed) server.emit(event, ...args)
+        }
       })
     })
     server.on("removeListener", (event: string, listener: unknown) => {

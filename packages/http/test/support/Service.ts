@@ -11,6 +11,7 @@ import * as App from "quiesce/App"
 import type { Lifecycle } from "quiesce/Lifecycle"
 import type * as Report from "quiesce/Report"
 import * as StopReason from "quiesce/StopReason"
+import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import { createServer } from "node:http"
 import * as HttpDrain from "../../src/HttpDrain.ts"
 import type { ListenError } from "../../src/ListenError.ts"
@@ -73,6 +74,16 @@ export class Service {
     return Effect.runPromise(this.app.stopped)
   }
 }
+
+/** Completes when node has read a request, on whatever server, and whether anybody serves it or not. */
+export const requestRead = (): Promise<void> =>
+  new Promise((resolve) => {
+    const read = (): void => {
+      unsubscribe("http.server.request.start", read)
+      resolve()
+    }
+    subscribe("http.server.request.start", read)
+  })
 
 /** Looks once a turn of the event loop. */
 const until = (condition: () => boolean): Promise<void> =>
