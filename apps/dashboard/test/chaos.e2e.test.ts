@@ -187,6 +187,6 @@ it.live(
       const { code, report, stopMillis } = yield* child.ended
       expect([code, report?.outcome]).toEqual([70, { _tag: "Degraded" }])
       expect(report?.failures.join()).toMatch(/the database did not take runs? .*1, 2.* back/)
-      expect(stopMillis).toBeLessThan(4500)
+      expect(stopMillis).toBeLessThan(6000) // its grace period is 3 s, and 124 would say that it was used up
     })
 )

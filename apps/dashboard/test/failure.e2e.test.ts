@@ -53,19 +53,17 @@ describe("a dashboard that is killed with -9", () => {
 
   it("on a shared database loses its runs to another instance when their lease ends, and not before", async () => {
     await using database = await ownDatabase()
-    const env = { DATABASE_URL: database.url, LEASE: "1500 ms" }
+    const env = { DATABASE_URL: database.url, LEASE: "3 s" }
     await using first = await Dashboard.ready({ ...env, ...endless })
     const ids = await first.queue(1)
     const id = ids[0] ?? 0
     await until("it is executed", () => isRunning(first, id))
     await using second = await Dashboard.ready({ ...env, ...quick })
     // Both live: the first one renews its lease, so the second leaves it alone for longer than a lease.
-    await first.says(/(?:)/)
     const since = performance.now()
-    await until("a lease and a half has gone by", async () => {
+    while (performance.now() - since < 4500) {
       expect(await second.run(id)).toMatchObject({ status: "running", attempt: 1 })
-      return performance.now() - since > 2250
-    })
+    }
     await first.signal("SIGKILL").exited
     expect(await until("the other instance completes it", () => isDone(second, id))).toMatchObject({ attempt: 2 })
     expect(await checkRuns(database.url, ids)).toBe(1)
@@ -111,7 +109,7 @@ describe("a dashboard whose database", () => {
     const killed = performance.now()
     process.kill(serverPid(folder.path), "SIGKILL")
     expect((await first.exited).code).toBe(1)
-    expect(performance.now() - killed).toBeLessThan(4000)
+    expect(performance.now() - killed).toBeLessThan(9000) // before its grace period is over
     expect(first.report.reason).toMatchObject({ _tag: "ComponentFailed", component: "embedded-postgres" })
     expect(first.report.failures.join("\n")).toContain("embedded Postgres ended on its own")
     expect(first.report.failures.join("\n")).toContain(`the database did not take runs ${ids.join(", ")} back`)

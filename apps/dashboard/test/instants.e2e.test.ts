@@ -1,13 +1,20 @@
 import { expect, it } from "@effect/vitest"
+import { vi } from "vitest"
 import { Dashboard, until } from "./support/Dashboard.ts"
 import { checkRuns, ownDatabase } from "./support/database.ts"
 
 const grace = 2000
 /** What two busy cores may add until a process hears of a signal, and until we hear of its end. */
-const slack = 1000
+const slack = 2000
 const instants = 40
-/** Later than a start takes, so that some stops meet a running application. */
-const latest = 2000
+/** Half of them meet a start, wherever it is by then, and half an application that runs. */
+interface Instant {
+  readonly after: "spawn" | "ready"
+  readonly millis: number
+}
+
+// A busy machine needs longer for each start.
+vi.setConfig({ testTimeout: 600_000 })
 
 /** The same sequence for the same seed, so that a failure can be repeated: SEED=... npm test -- --project 'dashboard e2e' */
 const random = (seed: number) => (): number => {
@@ -29,26 +36,31 @@ it(`SIGTERM at ${instants} random instants, start included, always ends in time 
     RUN_DURATION_MAX: "1500 ms"
   }
   const ids: Array<number> = []
+  const began = performance.now()
+  /** How long a start takes on this machine. */
+  let start: number
   {
     await using dashboard = await Dashboard.ready({ ...env, WORKERS: "0" })
+    start = performance.now() - began
     ids.push(...(await dashboard.queue(80)))
     await dashboard.signal("SIGTERM").exited
   }
 
-  const stopAt = async (instant: number): Promise<"before" | "starting" | "running"> => {
+  const stopAt = async ({ after, millis }: Instant): Promise<"before" | "starting" | "running"> => {
     await using dashboard = new Dashboard(env)
-    await new Promise((resolve) => setTimeout(resolve, instant))
+    if (after === "ready") await dashboard.says(/Starting -> Running/)
+    await new Promise((resolve) => setTimeout(resolve, millis))
     const asked = Date.now()
     const { code, signal } = await dashboard.signal("SIGTERM").exited
     const gone = Date.now()
-    const context = `seed ${seed}, SIGTERM after ${Math.round(instant)} ms:\n${dashboard.output}`
+    const context = `seed ${seed}, SIGTERM ${Math.round(millis)} ms after ${after}:\n${dashboard.output}`
     // Before Node has run the first lines of main.ts there is nothing that could listen, and nothing to stop.
     if (signal === "SIGTERM" && dashboard.output === "") return "before"
     expect(code, context).toBe(0)
     const { duration, failures, outcome, startedAt, uptime } = dashboard.report
     const met = dashboard.output.includes("Starting -> Running") ? "running" : "starting"
     expect([outcome, failures], context).toEqual([{ _tag: "Clean" }, []])
-    expect(duration, context).toBeLessThanOrEqual(grace + 100)
+    expect(duration, context).toBeLessThanOrEqual(grace + slack)
     expect(gone - (startedAt + uptime + duration), context).toBeLessThan(slack)
     // While modules are loaded no JavaScript listens, so then the stop begins a little later.
     if (met === "running") expect(startedAt + uptime - asked, context).toBeLessThan(slack)
@@ -56,7 +68,9 @@ it(`SIGTERM at ${instants} random instants, start included, always ends in time 
   }
 
   // Two at a time: they share the queue, as instances do.
-  const left = Array.from({ length: instants }, () => next() * latest)
+  const left = Array.from({ length: instants }, (_, n): Instant =>
+    n % 2 === 0 ? { after: "spawn", millis: next() * start * 1.5 } : { after: "ready", millis: next() * 1000 }
+  )
   const count = { before: 0, starting: 0, running: 0 }
   const lane = async (): Promise<void> => {
     for (let instant = left.pop(); instant !== undefined; instant = left.pop()) count[await stopAt(instant)]++

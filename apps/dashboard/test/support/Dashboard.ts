@@ -66,7 +66,7 @@ export class Dashboard implements AsyncDisposable {
 
   /** Waits until the output says it. */
   async says(pattern: RegExp): Promise<RegExpExecArray> {
-    const deadline = AbortSignal.timeout(20_000)
+    const deadline = AbortSignal.timeout(60_000)
     deadline.addEventListener("abort", () => this.#wake())
     while (true) {
       const found = pattern.exec(this.output)
@@ -141,7 +141,7 @@ export class Dashboard implements AsyncDisposable {
 }
 
 /** Asks again and again until the answer is one, at most for so long. A refused connection is no answer. */
-export const until = async <A>(what: string, ask: () => Promise<A | false>, atMost = 20_000): Promise<A> => {
+export const until = async <A>(what: string, ask: () => Promise<A | false>, atMost = 60_000): Promise<A> => {
   const deadline = performance.now() + atMost
   while (true) {
     const answer = await ask().catch(() => false as const)
