@@ -8,63 +8,10 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { createServer, type Server } from "node:net"
-import { FaultConnection, type Ways } from "./internal/process/FaultConnection.ts"
-import type { Way } from "./internal/process/FaultFlow.ts"
+import { FaultConnection } from "./internal/process/FaultConnection.ts"
+import { type Fault, healthy, refuses, waysOf } from "./internal/Fault.ts"
 
-/**
- * What becomes of bytes that do not get through. `"lost"`: the sender gets rid of them and nobody ever sees them; a
- * connection that has lost something is reset when the fault is over, never continued with a hole. `"held"`: they wait in
- * the sender's buffers and arrive when the fault is over, as after a cable was pulled for a while.
- */
-const bytes = Schema.Literals(["lost", "held"])
-
-/**
- * What is wrong with the wire, as plain data; one at a time, the next replaces it.
- *
- * - `Latency`: every piece arrives later by `millis` plus up to `jitter`, in each direction and in order.
- * - `Cut`: every open connection is reset now, on both sides; `newcomers` are accepted or refused.
- * - `HalfOpen`: nothing that the `silent` side sends arrives, its end and its reset neither; the other direction works.
- * - `BlackHole`: connections are accepted and nothing ever comes back; open ones hang too.
- * - `Refuse`: new connections are refused (ECONNREFUSED), open ones go on.
- */
-export const Fault = Schema.TaggedUnion({
-  Latency: { millis: Schema.Number, jitter: Schema.Number },
-  Cut: { newcomers: Schema.Literals(["accepted", "refused"]) },
-  HalfOpen: { silent: Schema.Literals(["client", "target"]), bytes },
-  BlackHole: { bytes },
-  Refuse: {}
-})
-
-export type Fault = typeof Fault.Type
-
-/** Every piece is later by so many milliseconds, one way; `jitter` adds up to so many more, drawn from effect's Random. */
-export const latency = (millis: number, options: { readonly jitter?: number } = {}): Fault => ({
-  _tag: "Latency",
-  millis,
-  jitter: options.jitter ?? 0
-})
-
-/** Resets all connections; new ones are accepted unless `newcomers` says `"refused"`. */
-export const cut = (options: { readonly newcomers?: "accepted" | "refused" } = {}): Fault => ({
-  _tag: "Cut",
-  newcomers: options.newcomers ?? "accepted"
-})
-
-/** What `silent` sends no longer arrives; `"lost"` unless `bytes` says `"held"`. */
-export const halfOpen = (silent: "client" | "target", options: { readonly bytes?: "lost" | "held" } = {}): Fault => ({
-  _tag: "HalfOpen",
-  silent,
-  bytes: options.bytes ?? "lost"
-})
-
-/** Nothing arrives anywhere; `"lost"` unless `bytes` says `"held"`. */
-export const blackHole = (options: { readonly bytes?: "lost" | "held" } = {}): Fault => ({
-  _tag: "BlackHole",
-  bytes: options.bytes ?? "lost"
-})
-
-/** Nobody listens any more. */
-export const refuse: Fault = { _tag: "Refuse" }
+export { blackHole, cut, Fault, halfOpen, latency, refuse } from "./internal/Fault.ts"
 
 /** A proxy between clients and one target. */
 export interface FaultProxy {
@@ -156,14 +103,13 @@ export const make = Effect.fnUntraced(function* (target: {
 
   const apply = (fault: Fault | undefined) =>
     Effect.gen(function* () {
-      const refuses = fault?._tag === "Refuse" || (fault?._tag === "Cut" && fault.newcomers === "refused")
-      if (refuses) yield* close
-      ways = fault === undefined ? healthy : waysOf(fault, () => random.nextDoubleUnsafe())
+      if (refuses(fault)) yield* close
+      ways = waysOf(fault, () => random.nextDoubleUnsafe())
       for (const connection of open) {
         if (fault?._tag === "Cut") connection.reset()
         else connection.set(ways)
       }
-      if (!refuses && server === undefined) yield* Effect.orDie(listen)
+      if (!refuses(fault) && server === undefined) yield* Effect.orDie(listen)
     }).pipe((effect) => one.withPermit(effect), Effect.uninterruptible)
 
   yield* Effect.acquireRelease(listen, () =>
@@ -192,24 +138,3 @@ export const make = Effect.fnUntraced(function* (target: {
 })
 
 const HOST = "127.0.0.1"
-
-const both = (way: Way): Ways => ({ toTarget: way, toClient: way })
-const healthy = both({ _tag: "pass", delay: undefined })
-
-const waysOf = (fault: Fault, random: () => number): Ways => {
-  switch (fault._tag) {
-    case "Latency":
-      return both({ _tag: "pass", delay: () => fault.millis + random() * fault.jitter })
-    case "BlackHole":
-      return both(stopping[fault.bytes])
-    case "HalfOpen": {
-      const way = stopping[fault.bytes]
-      return fault.silent === "client" ? { ...healthy, toTarget: way } : { ...healthy, toClient: way }
-    }
-    case "Cut":
-    case "Refuse":
-      return healthy
-  }
-}
-
-const stopping = { lost: "lose", held: "hold" } as const

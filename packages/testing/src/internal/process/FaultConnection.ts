@@ -1,12 +1,8 @@
 /** One connection through the fault proxy: the client's socket, the one to the target, and a flow for each direction. */
 import { Socket } from "node:net"
-import { Flow, type Way } from "./FaultFlow.ts"
+import { isPassing, type Ways } from "../Fault.ts"
+import { Flow } from "./FaultFlow.ts"
 import { reset } from "./faultReset.ts"
-
-export interface Ways {
-  readonly toTarget: Way
-  readonly toClient: Way
-}
 
 export class FaultConnection {
   readonly #client: Socket
@@ -33,7 +29,6 @@ export class FaultConnection {
   /** A stream with a hole in it never goes on: it is reset as soon as anything could get through again. */
   set({ toClient, toTarget }: Ways): void {
     if (this.#over) return
-    const isPassing = (way: Way) => typeof way !== "string"
     if ((this.#toTarget.torn && isPassing(toTarget)) || (this.#toClient.torn && isPassing(toClient))) {
       return this.reset()
     }

@@ -3,14 +3,8 @@
  * of the moment has it. Bytes, end and reset keep their order, whatever happens in between.
  */
 import type { Socket } from "node:net"
+import type { Way } from "../Fault.ts"
 import { reset } from "./faultReset.ts"
-
-/**
- * - `pass`: it arrives, each piece so many milliseconds later.
- * - `hold`: it stays where it is, and the sender's buffers fill up.
- * - `lose`: it is read and thrown away; the sender is none the wiser.
- */
-export type Way = { readonly _tag: "pass"; readonly delay: (() => number) | undefined } | "hold" | "lose"
 
 /** More than this is not kept on the way: the sender has to wait. */
 const window = 256 * 1024
