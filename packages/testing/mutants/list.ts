@@ -93,8 +93,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     what: "the drain does not wait for what was accepted",
     file: "internal/StopStates.ts",
-    find: 'for (const hook of participants.awaitBeforeStop) waits.add("awaitBeforeStop", hook.name, hook.effect)\n    return Effect.raceFirst(this.#atRest, limit.expired)',
-    replace: "return Effect.void"
+    find: 'return this.#untilRest("Draining", limit)',
+    replace: "return Effect.sync(() => void limit)"
   },
   {
     what: "work that is left is not interrupted before the release",
@@ -118,8 +118,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     what: "a state may use up the reserve",
     file: "internal/Pipeline.ts",
-    find: "return (since === undefined ? this.remaining() : since + total - this.now()) - reserve",
-    replace: "return since === undefined ? this.remaining() : since + total - this.now() + 0 * reserve"
+    find: "return between(reserve, since === undefined ? this.remaining() : since + total - this.now())",
+    replace: "return between(0 * reserve, since === undefined ? this.remaining() : since + total - this.now())"
   },
   {
     what: "the cap of a state is forgotten",
@@ -130,13 +130,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     what: "a component's stop timeout is forgotten",
     file: "internal/Ledger.ts",
-    find: "const left = Math.min(stopTimeout + node.lease - spent, this.#kernel.releaseRemaining())",
+    find: "const left = between(0, Math.min(stopTimeout + node.lease - spent, this.#kernel.releaseRemaining()))",
     replace: "const left = this.#kernel.releaseRemaining() + 0 * (stopTimeout + spent)"
   },
   {
     what: "a release is not bounded by the grace period",
     file: "internal/Ledger.ts",
-    find: "const left = Math.min(stopTimeout + node.lease - spent, this.#kernel.releaseRemaining())",
+    find: "const left = between(0, Math.min(stopTimeout + node.lease - spent, this.#kernel.releaseRemaining()))",
     replace: "const left = stopTimeout + node.lease - spent"
   },
   {
@@ -168,6 +168,36 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "internal/StopStates.ts",
     find: "return Effect.raceFirst(waits.empty, limit.expired).pipe(",
     replace: "return Effect.andThen(Effect.sync(() => limit), waits.empty).pipe("
+  },
+  {
+    what: "the reserve is a fifth",
+    file: "GracePeriod.ts",
+    find: "Math.min(total / 10, 3000)",
+    replace: "Math.min(total / 5, 3000)"
+  },
+  {
+    what: "the reserve is a twentieth",
+    file: "GracePeriod.ts",
+    find: "Math.min(total / 10, 3000)",
+    replace: "Math.min(total / 20, 3000)"
+  },
+  {
+    what: "twice the rollback is counted",
+    file: "internal/Pipeline.ts",
+    find: "between(this.#rollbackSince, this.now()) : 0",
+    replace: "2 * between(this.#rollbackSince, this.now()) : 0"
+  },
+  {
+    what: "the whole start is counted as a rollback",
+    file: "internal/Pipeline.ts",
+    find: "between(this.#rollbackSince, this.now()) : 0",
+    replace: "this.now() : 0"
+  },
+  {
+    what: "the rollback of a failed start is not counted",
+    file: "internal/Pipeline.ts",
+    find: "between(this.#rollbackSince, this.now()) : 0",
+    replace: "0 : 0"
   },
   // --- order and completeness of the release ------------------------------------------------------------------------------
   {
@@ -273,8 +303,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     what: "a critical section is interrupted with everything else",
     file: "internal/Sections.ts",
-    find: "Math.min(section.atMost - (",
-    replace: "Math.min(section.atMost / 2 - ("
+    find: "Math.min(section.atMost - spent",
+    replace: "Math.min(section.atMost / 2 - spent"
   },
   {
     what: "a critical section has no limit",
@@ -299,6 +329,196 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "internal/makeLifecycle.ts",
     find: "const refused = Phase.isRefusing(pipeline.phase.state) && !allowDuringStop && !inside",
     replace: "const refused = Phase.isRefusing(pipeline.phase.state) && !allowDuringStop && inside"
+  },
+  {
+    what: "a section that may begin during a stop is refused",
+    file: "internal/makeLifecycle.ts",
+    find: "&& !allowDuringStop && !inside",
+    replace: "&& !inside"
+  },
+  {
+    what: "critical sections are refused in lame duck",
+    file: "internal/makeLifecycle.ts",
+    find: "Phase.isRefusing(pipeline.phase.state) &&",
+    replace: "Phase.isStopping(pipeline.phase.state) &&"
+  },
+  {
+    what: "a section that held the stop up is not told",
+    file: "internal/Sections.ts",
+    find: "if (section.since !== undefined) this.#tell(section, false)",
+    replace: "void section"
+  },
+  {
+    what: "a section that ended in time is told to have exceeded its limit",
+    file: "internal/Sections.ts",
+    find: "if (section.since !== undefined) this.#tell(section, false)",
+    replace: "if (section.since !== undefined) this.#tell(section, true)"
+  },
+  {
+    what: "a section that exceeded its limit is told to have ended in time",
+    file: "internal/Sections.ts",
+    find: "    this.#tell(section, true)\n",
+    replace: "    this.#tell(section, false)\n"
+  },
+  {
+    what: "a section is told twice",
+    file: "internal/Sections.ts",
+    find: "    if (section.told) return\n",
+    replace: ""
+  },
+  {
+    what: "a section is told to have held the stop up since it began",
+    file: "internal/Sections.ts",
+    find: "  since: number | undefined\n",
+    replace: "  since: number | undefined = 0\n"
+  },
+  {
+    what: "a section that is given up is not interrupted",
+    file: "internal/Sections.ts",
+    find: "    section.fiber?.interruptUnsafe()\n",
+    replace: ""
+  },
+  {
+    what: "a section that fails never ends",
+    file: "CriticalSection.ts",
+    find: "Effect.onExit(() => Effect.sync(() => criticalSections.leave(section)))",
+    replace: "Effect.tap(() => Effect.sync(() => criticalSections.leave(section)))"
+  },
+  {
+    what: "a section is not waited for by its own component",
+    file: "CriticalSection.ts",
+    find: ".pipe(Effect.onInterrupt(() => criticalSections.bound(section)))",
+    replace: ""
+  },
+  {
+    what: "a section that a forced exit tears is not told",
+    file: "internal/Pipeline.ts",
+    find: "kind: `critical section ${section.name}`, count: 1 })",
+    replace: "kind: `critical section ${section.name}`, count: 0 })"
+  },
+  // --- hooks ---------------------------------------------------------------------------------------------------------
+  {
+    what: "hooks are not told that the drain begins",
+    file: "internal/StopStates.ts",
+    find: '    for (const hook of onStopping) waits.add("onStopping", hook.name, hook.effect)\n    for (const hook of awaitBeforeStop)',
+    replace: "    for (const hook of awaitBeforeStop)"
+  },
+  {
+    what: "hooks are not told when an escalation skips the drain",
+    file: "internal/StopStates.ts",
+    find: "const onStopping = skipped ? Array.from(participants.onStopping) : []",
+    replace: "const onStopping: Array<Hook> = []"
+  },
+  {
+    what: "hooks that the drain has to wait for do not run",
+    file: "internal/StopStates.ts",
+    find: '    for (const hook of awaitBeforeStop) waits.add("awaitBeforeStop", hook.name, hook.effect)\n',
+    replace: ""
+  },
+  {
+    what: "hooks after the stop do not run",
+    file: "internal/StopStates.ts",
+    find: '    for (const hook of participants.onStopped) waits.add("onStopped", hook.name, hook.effect)\n',
+    replace: ""
+  },
+  {
+    what: "hooks after the stop run one after the other",
+    file: "internal/StopStates.ts",
+    find: '    for (const hook of participants.onStopped) waits.add("onStopped", hook.name, hook.effect)\n',
+    replace:
+      '    let before: Effect.Effect<unknown> = Effect.void\n    for (const { effect, name } of participants.onStopped)\n      before = Fiber.await(waits.add("onStopped", name, Effect.andThen(before, effect)))\n'
+  },
+  {
+    what: "hooks after the stop are not waited for",
+    file: "internal/StopStates.ts",
+    find: "Effect.raceFirst(waits.empty, limit.expired)",
+    replace: "Effect.raceFirst(Effect.yieldNow, limit.expired)"
+  },
+  {
+    what: "hooks after the stop have half of what is left",
+    file: "internal/StopStates.ts",
+    find: "Schedule.duration(left * 0.9)",
+    replace: "Schedule.duration(left * 0.45)"
+  },
+  {
+    what: "hooks after the stop have all that is left",
+    file: "internal/StopStates.ts",
+    find: "new Limit(Schedule.duration(left * 0.9), () => this.#kernel.remaining() - left * 0.1)",
+    replace: "new Limit(Schedule.duration(left), () => this.#kernel.remaining())"
+  },
+  {
+    what: "a hook that is registered while draining does not run",
+    file: "internal/StopStates.ts",
+    find: 'if (kind !== "onStopped" && now === "Draining")',
+    replace: 'if (kind !== "onStopped" && now === "LameDuck")'
+  },
+  {
+    what: "a hook that is registered after the drain runs all the same",
+    file: "internal/StopStates.ts",
+    find: 'if (kind !== "onStopped" && now === "Draining")',
+    replace: 'if (kind !== "onStopped" && isRefusing(now))'
+  },
+  {
+    what: "a hook stays registered when its scope has closed",
+    file: "internal/makeLifecycle.ts",
+    find: "() => Effect.sync(() => set.delete(item))",
+    replace: "() => Effect.void"
+  },
+  {
+    what: "a hook that is given up goes on",
+    file: "internal/Waits.ts",
+    find: 'if (wait.kind !== "interrupt") fiber.interruptUnsafe()',
+    replace: "void fiber"
+  },
+  {
+    what: "a hook that fails is told as done",
+    file: "internal/Waits.ts",
+    find: 'else this.#tell(wait, "failed", exit.cause)',
+    replace: 'else this.#tell(wait, "done", exit.cause)'
+  },
+  {
+    what: "a hook that fails leaves the outcome clean",
+    file: "Report.ts",
+    find: '(event._tag === "Awaited" && event.result !== "done") ||',
+    replace: '(event._tag === "Awaited" && event.result === "abandoned") ||'
+  },
+  {
+    what: "what is given up is not told",
+    file: "internal/Waits.ts",
+    find: '      this.#tell(wait, "abandoned")\n',
+    replace: ""
+  },
+  {
+    what: "the drain takes all of its budget",
+    file: "internal/StopStates.ts",
+    find: "Effect.raceFirst(Effect.as(this.#atRest, false), Effect.as(Fiber.await(timer), true))",
+    replace: "Effect.as(Fiber.await(timer), true)"
+  },
+  {
+    what: "emergency hooks do not run",
+    file: "internal/Pipeline.ts",
+    find: "        run()\n",
+    replace: "        void run\n"
+  },
+  {
+    what: "emergency hooks run in a graceful stop as well",
+    file: "internal/Pipeline.ts",
+    find: '    else if (state === "Stopped") this.#end(',
+    replace:
+      '    else if (state === "Stopped") for (const { run } of this.states.participants.emergency) run()\n    if (state === "Stopped") this.#end('
+  },
+  {
+    what: "an emergency hook that throws keeps the others from running",
+    file: "internal/Pipeline.ts",
+    find: "        failure = describe(Cause.die(error))\n",
+    replace:
+      '        failure = describe(Cause.die(error))\n        this.emit({ _tag: "EmergencyRan", at: this.now(), name, failure })\n        break\n'
+  },
+  {
+    what: "an emergency hook that throws is told as done",
+    file: "internal/Pipeline.ts",
+    find: "name, ...(failure === undefined ? {} : { failure }) })",
+    replace: "name })"
   },
   // --- outcome, report, log -----------------------------------------------------------------------------------------------
   {
@@ -414,7 +634,19 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     what: "a critical section that begins when all has come to rest is torn",
     file: "internal/StopStates.ts",
-    find: "if (!expired && sections.awaited !== undefined) return rest",
-    replace: "void expired"
+    find: "if (!expired && (this.sections.awaited !== undefined || this.waits.names.length > 0)) return rest",
+    replace: 'if (!expired && state === "Draining" && this.waits.names.length > 0) return rest'
+  },
+  {
+    what: "a hook that is registered when the drain has come to rest is given up",
+    file: "internal/StopStates.ts",
+    find: 'return this.#untilRest("Draining", limit)',
+    replace: "return Effect.raceFirst(this.#atRest, limit.expired)"
+  },
+  {
+    what: "who registers a hook as the drain begins has it run twice",
+    file: "internal/StopStates.ts",
+    find: "const [onStopping, awaitBeforeStop] = [\n      Array.from(participants.onStopping),\n      Array.from(participants.awaitBeforeStop)\n    ]",
+    replace: "const { awaitBeforeStop, onStopping } = participants"
   }
 ]

@@ -43,7 +43,7 @@ const hunt = (mutant: Mutant): Promise<Fate> =>
       { env: { ...process.env, MUTANT: JSON.stringify(mutant) }, stdio: ["ignore", "pipe", "pipe"] }
     )
     // A mutant may spin for ever without letting time pass; that is noticed, and it is the kit that notices.
-    const patience = setTimeout(() => child.kill("SIGKILL"), 120_000)
+    const patience = setTimeout(() => child.kill("SIGKILL"), 300_000)
     let said = ""
     let complaint = ""
     child.stdout.on("data", (data: Buffer) => (said += data.toString()))

@@ -30,10 +30,26 @@ const minute = 60_000
  * Lives the plan of `like` under plain Effect, struck at the same instants: SIGTERM and SIGINT interrupt the main fiber, any
  * other signal and an uncaught exception end the process, as Node does by itself.
  *
+ * **When to use**: to see what plain Effect does in a life that you have seen under Quiesce; `compare` counts it for many.
+ *
  * **Details**: work at a gate is interrupted when its component closes, hooks before the stop are finalizers, a critical
  * section cannot be interrupted: what these are without Quiesce.
  *
  * **Interruption safety**: as `Simulation.run`.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Baseline from "@quiesce/testing/Baseline"
+ * import * as Laws from "@quiesce/testing/Laws"
+ * import * as Plan from "@quiesce/testing/Plan"
+ *
+ * const brokenWithoutQuiesce = (plan: Plan.Plan) =>
+ *   Effect.gen(function* () {
+ *     const life = yield* Plan.play(plan)
+ *     return Laws.check(yield* Baseline.play(plan, life))
+ *   })
+ * ```
  */
 export const play = (plan: Plan.Plan, like: Simulated): Effect.Effect<Life> =>
   Effect.gen(function* () {
@@ -111,6 +127,11 @@ export interface Comparison {
 
 /**
  * Lives random plans both ways and counts what breaks which law.
+ *
+ * **When to use**: to see what the laws are worth. `programs` is how many plans, 200 by default; `seed` chooses them, 0 by
+ * default.
+ *
+ * **Interruption safety**: may be interrupted at any time.
  *
  * @example
  * ```ts

@@ -48,7 +48,22 @@ export class OnPurpose extends Schema.TaggedError<OnPurpose>()("OnPurpose", { me
 /**
  * Carries a behaviour out. `what` becomes the failure's message, which is recorded so that the laws can look for its log line.
  *
- * **Interruption safety**: as `masked` says.
+ * **When to use**: to let a layer of your own misbehave as a scripted component does.
+ *
+ * **Errors**: `OnPurpose` when it ends with `"fail"`; with `"die"` that is a defect.
+ *
+ * **Interruption safety**: as `masked` says. What `blocks` cannot be interrupted.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as Behaviour from "@quiesce/testing/Behaviour"
+ *
+ * const SlowToStop = Layer.effectDiscard(
+ *   Effect.addFinalizer(() => Effect.orDie(Behaviour.run(Behaviour.make({ after: 300 }), "cache", "flush failed")))
+ * )
+ * ```
  */
 export const run = (behaviour: Behaviour, component: string, what: string): Effect.Effect<void, OnPurpose> =>
   Effect.flatMap(CurrentJournal, (journal) => {

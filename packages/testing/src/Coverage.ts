@@ -1,11 +1,12 @@
 /**
  * What the random plans have met: how often a stop signal of which number found the application in which state, with which
- * faults in it. A cell that stays empty is a situation that nobody has tried.
+ * faults happening in that state. A cell that stays empty is a situation that nobody has tried.
  */
-import type { Behaviour } from "./Behaviour.ts"
+import { faultsMet } from "./internal/faultsMet.ts"
 import type { Plan } from "./Plan.ts"
 import type { Simulated } from "./Simulation.ts"
 import { places } from "./SignalStorm.ts"
+import type { Timeline } from "./Timeline.ts"
 
 export const faults = ["none", "slow", "hangs", "ignores interruption", "fails", "dies", "blocks"] as const
 
@@ -62,16 +63,18 @@ export const make = (): Coverage => {
   const count = (cell: Cell): number => counts.get(keyOf(cell)) ?? 0
   return {
     add: (plan, { timeline }) => {
-      const met = faultsOf(plan)
-      let state: string = "Starting"
+      const met = faultsMet(plan, timeline)
       let number = 0
-      for (const entry of timeline) {
-        if (entry._tag === "StateChanged") state = entry.to
-        if (entry._tag !== "Signalled") continue
-        number++
-        const cell = cells.find((one) => one.state === state && one.signal === Math.min(number, 5))
-        if (cell === undefined) continue
-        for (const fault of met) counts.set(keyOf({ ...cell, fault }), count({ ...cell, fault }) + 1)
+      for (const { from, state, to } of statesOf(timeline)) {
+        const here = met.filter((one) => one.from <= to && one.to >= from).map(({ fault }) => fault)
+        const faults = here.length === 0 ? (["none"] as const) : new Set(here)
+        for (const { _tag } of timeline.slice(from, to)) {
+          if (_tag !== "Signalled") continue
+          number++
+          const cell = cells.find((one) => one.state === state && one.signal === Math.min(number, 5))
+          if (cell === undefined) continue
+          for (const fault of faults) counts.set(keyOf({ ...cell, fault }), count({ ...cell, fault }) + 1)
+        }
       }
     },
     count,
@@ -97,26 +100,11 @@ export const make = (): Coverage => {
   }
 }
 
-const slow = 300
-
-const faultOf = ({ after, blocks, end, masked }: Behaviour): ReadonlyArray<Fault> => {
-  const found: Array<Fault> = []
-  if (end === "hang") found.push("hangs")
-  if (end === "fail") found.push("fails")
-  if (end === "die") found.push("dies")
-  if (masked && (after > 0 || end === "hang")) found.push("ignores interruption")
-  if (blocks) found.push("blocks")
-  else if (after >= slow) found.push("slow")
-  return found
-}
-
-const faultsOf = ({ program }: Plan): ReadonlyArray<Fault> => {
-  const found = new Set(
-    program.nodes.flatMap(({ acquire, parts, release }) => [
-      ...faultOf(acquire),
-      ...faultOf(release),
-      ...parts.flatMap((part) => ("behaviour" in part ? faultOf(part.behaviour) : []))
-    ])
-  )
-  return found.size === 0 ? ["none"] : Array.from(found)
+/** The states of a life, with the places of their first and their last entry. */
+const statesOf = (
+  timeline: Timeline
+): ReadonlyArray<{ readonly state: string; readonly from: number; readonly to: number }> => {
+  const changes = timeline.flatMap((entry, from) => (entry._tag === "StateChanged" ? [{ state: entry.to, from }] : []))
+  const all = [{ state: "Starting", from: 0 }, ...changes]
+  return all.map((one, index) => ({ ...one, to: all[index + 1]?.from ?? timeline.length - 1 }))
 }

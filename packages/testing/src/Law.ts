@@ -2,6 +2,7 @@
  * A law: something that holds for every life of every application, as a check of its timeline.
  */
 import type { Ladder } from "quiesce/Phase"
+import type { Report } from "quiesce/Report"
 import type { Timeline } from "./Timeline.ts"
 
 /** The budgets under which an application lived, in milliseconds. */
@@ -37,6 +38,12 @@ export interface Life {
    * @default whether it has any
    */
   readonly logged?: boolean | undefined
+  /**
+   * The report that the application gave of itself.
+   *
+   * @default the one that its events make
+   */
+  readonly report?: Report | undefined
 }
 
 /** What was found: a sentence, and the positions of the entries in the timeline that show it. */

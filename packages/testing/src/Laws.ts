@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Law, Life, Violation } from "./Law.ts"
 import { accounted } from "./internal/laws/accounted.ts"
+import { clean } from "./internal/laws/clean.ts"
 import { criticalSectionWhole } from "./internal/laws/criticalSectionWhole.ts"
 import { endsInTime } from "./internal/laws/endsInTime.ts"
 import { escalationForward } from "./internal/laws/escalationForward.ts"
@@ -53,6 +54,33 @@ export const all: ReadonlyArray<Law> = [
 ]
 
 /**
+ * Not a law of every application: it ended Clean, with exit code 0, and nothing was lost. No component was left behind or
+ * failed to stop, no accepted work was left unfinished, no critical section exceeded its limit, no hook failed or was given
+ * up; the reason of the stop was no failure, and no second signal and no deadline cut it short. Each violation names who.
+ *
+ * **When to use**: to say that your stop is good. The laws of `all` hold as well for a stop that is not, as long as the report
+ * says so. What it loses without telling anybody only a law of your own can find (`Law.make`).
+ *
+ * **Details**: it is about a stop that is asked for once. A random storm also has second signals and crashes, after which no
+ * end is clean: give `Simulation.explore` a plan with one strike. What code of yours cut off itself while the application ran
+ * is not held against the stop.
+ *
+ * @example
+ * ```ts
+ * import * as Laws from "@quiesce/testing/Laws"
+ * import * as Scripted from "@quiesce/testing/Scripted"
+ * import * as SignalStorm from "@quiesce/testing/SignalStorm"
+ * import * as Simulation from "@quiesce/testing/Simulation"
+ *
+ * const test = Simulation.explore(() => Scripted.component("db", { release: { after: 300 } }), {
+ *   laws: [...Laws.all, Laws.clean],
+ *   plan: (seed) => ({ storm: [SignalStorm.strike("SIGTERM", "Running", (seed % 10) / 10)] })
+ * })
+ * ```
+ */
+export { clean }
+
+/**
  * Those that hold on a busy machine, too, as far as a process tells of itself: the others compare instants that only
  * simulated time tells apart.
  *
@@ -67,7 +95,25 @@ export const unhurried: ReadonlyArray<Law> = [
   startRollback
 ]
 
-/** The law `replay`: the same seed gives the same event log. Both lives must have had the same seed. */
+/**
+ * The law `replay`: the same seed gives the same event log. Both lives must have had the same seed.
+ *
+ * **When to use**: to see that a test of yours is deterministic: a layer that asks the real clock, or keeps something from one
+ * life to the next, is found here.
+ *
+ * **Interruption safety**: pure.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Laws from "@quiesce/testing/Laws"
+ * import * as Scripted from "@quiesce/testing/Scripted"
+ * import * as Simulation from "@quiesce/testing/Simulation"
+ *
+ * const live = Simulation.run(() => Scripted.component("db"), { seed: 1 })
+ * const differences = Effect.zipWith(live, live, Laws.replay)
+ * ```
+ */
 export const replay = (life: Life, again: Life): ReadonlyArray<Violation> => {
   const difference = life.timeline.findIndex(
     (entry, index) => JSON.stringify(entry) !== JSON.stringify(again.timeline[index])
@@ -95,7 +141,21 @@ export class LawsBroken extends Schema.TaggedError<LawsBroken>()("LawsBroken", {
   message: Schema.String
 }) {}
 
-/** The violations, and the timeline with the lines that show them marked. */
+/**
+ * The violations, a sentence each, and the timeline with the lines that show them marked.
+ *
+ * **When to use**: in the message of an assertion of your own; `assert` has it in its error.
+ *
+ * **Interruption safety**: pure.
+ *
+ * @example
+ * ```ts
+ * import type { Life } from "@quiesce/testing/Law"
+ * import * as Laws from "@quiesce/testing/Laws"
+ *
+ * const whatIsWrong = (life: Life) => Laws.explain(Laws.check(life), life.timeline)
+ * ```
+ */
 export const explain = (violations: ReadonlyArray<Violation>, timeline: Timeline): string => {
   const sentences = violations.map(({ law, message }) => `${law}: ${message}`)
   return `${sentences.join("\n")}\n\n${render(
@@ -121,18 +181,7 @@ export const explain = (violations: ReadonlyArray<Violation>, timeline: Timeline
  */
 export const assert = (life: Life, laws: ReadonlyArray<Law> = all): Effect.Effect<void, LawsBroken> => {
   const violations = check(life, laws)
-  return violations.length === 0 ? Effect.void : fail(violations, life)
+  if (violations.length === 0) return Effect.void
+  const broken = Array.from(new Set(violations.map(({ law }) => law)))
+  return Effect.fail(new LawsBroken({ laws: broken, message: explain(violations, life.timeline) }))
 }
-
-/** Fails with these violations; `found` says how to find them again. */
-export const fail = (
-  violations: ReadonlyArray<Violation>,
-  { timeline }: Life,
-  found?: string
-): Effect.Effect<never, LawsBroken> =>
-  Effect.fail(
-    new LawsBroken({
-      laws: Array.from(new Set(violations.map(({ law }) => law))),
-      message: [...(found === undefined ? [] : [found]), explain(violations, timeline)].join("\n")
-    })
-  )

@@ -11,7 +11,8 @@ import * as DrainGate from "quiesce/DrainGate"
 import { Lifecycle } from "quiesce/Lifecycle"
 import * as StopReason from "quiesce/StopReason"
 import * as Behaviour from "./Behaviour.ts"
-import { record } from "./internal/Journal.ts"
+import { CurrentJournal, record } from "./internal/Journal.ts"
+import type { Of as TimelineOf } from "./Timeline.ts"
 
 /** When something begins: at a time after the component started, or at the very instant of a turn in the stop. */
 const When = Schema.Union([Schema.Number, Schema.Literals(["lameDuck", "stopping"])])
@@ -19,9 +20,10 @@ const When = Schema.Union([Schema.Number, Schema.Literals(["lameDuck", "stopping
 /**
  * - `Requests`: units of work from outside arrive at a `DrainGate` of the component's name: `count` of them, the first
  *   `when`, then one every `every`; each takes `takes` (below zero: for ever), ignoring interruption if `masked`.
- * - `Section`: a critical section, begun `when`, of length `takes` (below zero: for ever).
- * - `Background`: a fiber that does its behaviour; what it fails with is a background failure.
- * - `Hook`: something registered with the `Lifecycle`.
+ * - `Section`: a critical section, begun `when`, of length `takes` (below zero: for ever); then it `fails`, or not.
+ * - `Background`: a fiber that does its behaviour, from `when` on (at once by default); what it fails with is a background
+ *   failure.
+ * - `Hook`: something registered with the `Lifecycle`, `when` the component has started by default.
  * - `Emergency`: an emergency hook, which may throw.
  * - `Lease`: asks for more time as soon as the stop begins.
  * - `Ends`: asks for the stop itself.
@@ -33,10 +35,15 @@ export const Part = Schema.TaggedUnion({
     takes: Schema.Number,
     atMost: Schema.Number,
     masked: Schema.Boolean,
-    allowDuringStop: Schema.Boolean
+    allowDuringStop: Schema.Boolean,
+    fails: Schema.optionalKey(Schema.Boolean)
   },
-  Background: { behaviour: Behaviour.Behaviour },
-  Hook: { on: Schema.Literals(["onStopping", "awaitBeforeStop", "onStopped"]), behaviour: Behaviour.Behaviour },
+  Background: { when: Schema.optionalKey(When), behaviour: Behaviour.Behaviour },
+  Hook: {
+    when: Schema.optionalKey(When),
+    on: Schema.Literals(["onStopping", "awaitBeforeStop", "onStopped"]),
+    behaviour: Behaviour.Behaviour
+  },
   Emergency: { throws: Schema.Boolean },
   Lease: { millis: Schema.Number },
   Ends: { after: Schema.Number, reason: Schema.Literals(["finished", "requested"]) }
@@ -44,23 +51,39 @@ export const Part = Schema.TaggedUnion({
 
 export type Part = typeof Part.Type
 
-/** Starts a part of that name; the scope is the component's. */
+/**
+ * Starts a part of that name; the scope is the component's.
+ *
+ * **When to use**: to let a layer of your own do what a scripted component does in its `parts`.
+ *
+ * **Interruption safety**: it only starts, in one step, what then goes on by itself. Requests come from outside and outlive the
+ * scope; sections and background work are interrupted with it.
+ *
+ * @example
+ * ```ts
+ * import * as Layer from "effect/Layer"
+ * import * as Part from "@quiesce/testing/Part"
+ *
+ * const Busy = Layer.effectDiscard(
+ *   Part.start("busy", { _tag: "Requests", when: 0, every: 50, count: 10, takes: 400, masked: false })
+ * )
+ * ```
+ */
 export const start = (component: string, part: Part): Effect.Effect<void, never, Lifecycle | Scope.Scope> =>
   Effect.asVoid(
     Part.match(part, {
       Requests: (requests) => acceptRequests(component, requests),
       Section: (section) => Effect.forkScoped(Effect.andThen(waitFor(section.when), enterSection(component, section))),
-      Background: ({ behaviour }) => Effect.forkScoped(Behaviour.run(behaviour, component, "background failed")),
-      Hook: ({ behaviour, on }) =>
-        Effect.flatMap(Lifecycle, (lifecycle) =>
-          lifecycle[on](`${component}/${on}`, Behaviour.run(behaviour, component, `${on} failed`))
-        ),
-      Emergency: ({ throws }) =>
-        Effect.flatMap(Lifecycle, (lifecycle) => lifecycle.emergency(component, onEmergency(throws))),
+      Background: ({ behaviour, when = 0 }) =>
+        Effect.forkScoped(Effect.andThen(waitFor(when), Behaviour.run(behaviour, component, "background failed"))),
+      Hook: ({ behaviour, on, when }) => {
+        const effect = Behaviour.run(behaviour, component, `${on} failed`)
+        const set = setHook(on, `${component}/${on}`, effect, behaviour.masked)
+        return when === undefined ? set : Effect.forkScoped(Effect.andThen(waitFor(when), set))
+      },
+      Emergency: ({ throws }) => setEmergency(component, throws),
       Lease: ({ millis }) =>
-        Effect.flatMap(Lifecycle, (lifecycle) =>
-          lifecycle.onStopping(`${component}/lease`, lifecycle.extendStop(millis))
-        ),
+        Effect.flatMap(Lifecycle, ({ extendStop }) => setHook("onStopping", `${component}/lease`, extendStop(millis))),
       Ends: ({ after, reason }) =>
         Effect.flatMap(Lifecycle, (lifecycle) =>
           Effect.forkScoped(
@@ -75,9 +98,39 @@ export const start = (component: string, part: Part): Effect.Effect<void, never,
 
 type Of<Tag extends Part["_tag"]> = Extract<Part, { readonly _tag: Tag }>
 
-const onEmergency = (throws: boolean) => (): void => {
-  if (throws) throw new Error("emergency hook failed on purpose")
-}
+/** Registered, and recorded only then: what is recorded has to run. */
+const setHook = (kind: Of<"Hook">["on"], hook: string, effect: Effect.Effect<unknown, unknown>, masked = false) =>
+  Effect.flatMap(Lifecycle, (lifecycle) => {
+    const whole = record({ _tag: "HookRan", hook }).pipe(
+      Effect.andThen(effect),
+      Effect.onExit((exit) => record({ _tag: "HookEnded", hook, whole: Exit.isSuccess(exit) }))
+    )
+    return Effect.andThen(lifecycle[kind](hook, whole), isSet({ kind, hook, masked }))
+  })
+
+const setEmergency = (component: string, throws: boolean) =>
+  Effect.gen(function* () {
+    const lifecycle = yield* Lifecycle
+    const journal = yield* CurrentJournal
+    const hook = `${component}/emergency`
+    const run = (): void => {
+      journal.record({ _tag: "HookRan", hook })
+      journal.record({ _tag: "HookEnded", hook, whole: !throws })
+      if (!throws) return
+      const message = `${component}: emergency hook failed on purpose`
+      journal.record({ _tag: "Failed", component, message })
+      throw new Error(message)
+    }
+    yield* lifecycle.emergency(hook, run)
+    yield* isSet({ kind: "emergency", hook, masked: true })
+  })
+
+/** Its scope closes in reverse order: it is told to be gone just before it is. */
+const isSet = (set: Omit<TimelineOf<"HookSet">, "_tag" | "at">) =>
+  Effect.andThen(
+    Effect.addFinalizer(() => record({ _tag: "HookGone", hook: set.hook })),
+    record({ _tag: "HookSet", ...set })
+  )
 
 const waitFor = (when: typeof When.Type): Effect.Effect<void, never, Lifecycle> =>
   typeof when === "number"
@@ -100,20 +153,24 @@ const acceptRequests = (gate: string, { count, every, masked, takes, when }: Of<
         run,
         Effect.catchTag("ShuttingDown", () => record({ _tag: "Refused", gate, unit }))
       )
-    const arrivals = Effect.gen(function* () {
-      yield* waitFor(when)
-      for (let unit = 0; unit < count; unit++) {
-        yield* Effect.forkDetach(request(unit))
-        if (every > 0) yield* Effect.sleep(every)
-      }
-    })
-    yield* Effect.forkDetach(arrivals)
+    // Each waits for itself, so that those of one instant are all there when it comes.
+    for (let unit = 0; unit < count; unit++) {
+      const late = unit * every
+      const arrival =
+        typeof when === "number"
+          ? Effect.sleep(when + late)
+          : Effect.andThen(waitFor(when), late > 0 ? Effect.sleep(late) : Effect.void)
+      yield* Effect.forkDetach(Effect.andThen(arrival, request(unit)))
+    }
   })
 
-const enterSection = (section: string, { allowDuringStop, atMost, masked, takes }: Of<"Section">) =>
-  record({ _tag: "SectionEntered", section, atMost, late: allowDuringStop }).pipe(
+/** A section that fails has come to its own end, too. */
+const enterSection = (section: string, { allowDuringStop, atMost, fails, masked, takes }: Of<"Section">) =>
+  record({ _tag: "SectionEntered", section, atMost, late: allowDuringStop, masked }).pipe(
     Effect.andThen(work(takes, masked)),
-    Effect.onExit((exit) => record({ _tag: "SectionLeft", section, whole: Exit.isSuccess(exit) })),
+    Effect.andThen(fails === true ? Effect.fail("on purpose") : Effect.void),
+    Effect.onExit((exit) => record({ _tag: "SectionLeft", section, whole: !Exit.hasInterrupts(exit) })),
     (effect) => CriticalSection.run(section, effect, { atMost, allowDuringStop }),
-    Effect.catchTag("ShuttingDown", () => Effect.void)
+    Effect.catchTag("ShuttingDown", () => record({ _tag: "SectionRefused", section, late: allowDuringStop })),
+    Effect.ignore
   )

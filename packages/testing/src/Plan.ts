@@ -73,10 +73,30 @@ export const play = ({
 
 const json = Schema.fromJsonString(Plan)
 
-/** Reads a plan from the text of a file; what is wrong with it is said with its path. */
+/**
+ * Reads a plan from the text of a file.
+ *
+ * **Errors**: `SchemaError`, which says where in the file something is wrong.
+ */
 export const fromJson: (text: string) => Effect.Effect<Plan, Schema.SchemaError> = Schema.decodeUnknownEffect(json)
 
-/** The plan as the text of a file. */
+/**
+ * The plan as the text of a file: one line of JSON, which `fromJson` reads.
+ *
+ * **When to use**: to keep a plan that broke a law; `Search.explain` prints it. A seed of the search finds the same plan only
+ * as long as the generator stays as it is, a file stays.
+ *
+ * **Interruption safety**: pure.
+ *
+ * @example
+ * ```ts
+ * import { writeFileSync } from "node:fs"
+ * import * as Plan from "@quiesce/testing/Plan"
+ * import type * as Search from "@quiesce/testing/Search"
+ *
+ * const keep = ({ plan }: Search.Found) => writeFileSync("test/regressions/a-gate-stays-open.json", Plan.toJson(plan))
+ * ```
+ */
 export const toJson = (plan: Plan): string => JSON.stringify(plan)
 
 /**

@@ -10,6 +10,8 @@ import * as App from "quiesce/App"
 import type { Event } from "quiesce/Event"
 import { Behaviour } from "./Behaviour.ts"
 import { CurrentJournal } from "./internal/Journal.ts"
+import { insideOptions } from "./internal/limits.ts"
+import { needsOf } from "./internal/needsOf.ts"
 import { Part } from "./Part.ts"
 import * as Scripted from "./Scripted.ts"
 
@@ -44,11 +46,22 @@ export type Program = typeof Program.Type
 /** The name of the component at a place: `c0`, `c1`, ... */
 export const nameOf = (place: number): string => `c${place}`
 
-/** The places of what a component needs, each once. */
-export const needsOf = ({ needs }: Node, place: number): ReadonlyArray<number> =>
-  place === 0 ? [] : Array.from(new Set(needs.map((need) => need % place)))
-
-/** A new Layer of it; two calls share nothing. */
+/**
+ * A new Layer of it; two calls share nothing.
+ *
+ * **When to use**: to start a program of a plan by other means than `Plan.play`, which does this for you.
+ *
+ * **Interruption safety**: that of its scripted components.
+ *
+ * @example
+ * ```ts
+ * import * as Program from "@quiesce/testing/Program"
+ * import type * as Plan from "@quiesce/testing/Plan"
+ * import * as TestApp from "@quiesce/testing/TestApp"
+ *
+ * const underTheTestClock = ({ program }: Plan.Plan) => TestApp.make(Program.layer(program))
+ * ```
+ */
 export const layer = ({ composition, nodes }: Program): Scripted.AnyLayer => {
   const made: Array<Scripted.AnyLayer> = []
   for (const [place, node] of nodes.entries()) {
@@ -70,13 +83,10 @@ export const layer = ({ composition, nodes }: Program): Scripted.AnyLayer => {
   return first === undefined ? Layer.empty : Layer.mergeAll(first, ...rest)
 }
 
-/** The grace period of an application inside another: less than a release may take by default. */
-export const insideOptions = { gracePeriod: 2000 } as const
-
-/** An application of a chain of components, the last of which stops as the component around it does. */
-const inside = ({ inside, release }: Node): Effect.Effect<void, never, Scope.Scope> => {
+/** An application of a chain of components, the last of which does and stops what the component around it does. */
+const inside = ({ inside, parts, release }: Node): Effect.Effect<void, never, Scope.Scope> => {
   if (inside === 0) return Effect.void
-  let app = Scripted.component("inside0", { release })
+  let app = Scripted.component("inside0", { release, parts })
   for (let place = 1; place < inside; place++) app = Scripted.component(`inside${place}`, { needs: [app] })
   return Effect.flatMap(CurrentJournal, (outer) => {
     const { begin, entries, journal } = outer.inside()

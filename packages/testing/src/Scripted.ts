@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Component from "quiesce/Component"
-import type { Lifecycle } from "quiesce/Lifecycle"
+import { Lifecycle } from "quiesce/Lifecycle"
 import * as Behaviour from "./Behaviour.ts"
 import { CurrentJournal } from "./internal/Journal.ts"
 import * as Part from "./Part.ts"
@@ -65,6 +65,9 @@ const inSight = (context: Context.Context<never>): ReadonlyArray<string> =>
  * **When to use**: in the place of a real dependency, to see what the rest of the application does when this one is slow,
  * hangs, fails or dies; and to build whole applications for a test.
  *
+ * **Details**: what it does is in the timeline when the application builds it as it starts. Built by code that runs, or by an
+ * application inside of yours, it does what its script says, and is nobody's whom the laws look at.
+ *
  * **Interruption safety**: the start can be interrupted unless the script says `masked`; the release as `Scope.close` has it.
  *
  * @example
@@ -78,9 +81,50 @@ const inSight = (context: Context.Context<never>): ReadonlyArray<string> =>
  * const App = Layer.mergeAll(api, jobs)
  * ```
  */
-export const component = (name: string, script: Script = {}): AnyLayer => {
-  const layer = Layer.effect(
-    tagOf(name),
+export const component = (name: string, script: Script = {}): AnyLayer => scripted(name, script, Context.empty())
+
+/** A script, and a name for what stands behind it. */
+export interface ServiceScript extends Script {
+  /**
+   * The component's name.
+   *
+   * @default the key of the service
+   */
+  readonly name?: string | undefined
+}
+
+/**
+ * A component that follows a script and provides a service of yours.
+ *
+ * **When to use**: in the place of a real dependency that your application calls, to see what it does when this one starts
+ * slowly, or hangs, fails or dies when it is released. What its calls do is in the implementation: `Effect.never` hangs.
+ *
+ * **Interruption safety**: as `component`.
+ *
+ * @example
+ * ```ts
+ * import * as Context from "effect/Context"
+ * import * as Effect from "effect/Effect"
+ * import * as Scripted from "@quiesce/testing/Scripted"
+ *
+ * class Db extends Context.Service<Db, { readonly query: (sql: string) => Effect.Effect<number> }>()("app/Db") {}
+ *
+ * const DbThatHangs = Scripted.service(Db, { query: () => Effect.succeed(1) }, { name: "db", release: "hang" })
+ * ```
+ */
+export const service = <Id, Service>(
+  tag: Context.Key<Id, Service>,
+  implementation: NoInfer<Service>,
+  { name = tag.key, ...script }: ServiceScript = {}
+): Layer.Layer<Id, unknown, Lifecycle> => scripted(name, script, Context.make(tag, implementation))
+
+/** It also provides itself, so that scripted components see which others they are built with. */
+const scripted = <Services>(
+  name: string,
+  script: Script,
+  services: Context.Context<Services>
+): Layer.Layer<Services, unknown, Lifecycle> => {
+  const layer = Layer.effectContext(
     Effect.gen(function* () {
       const journal = yield* CurrentJournal
       const needs = inSight(yield* Effect.context())
@@ -107,9 +151,19 @@ export const component = (name: string, script: Script = {}): AnyLayer => {
       for (const [at, part] of (script.parts ?? []).entries())
         yield* Part.start(at === 0 ? self : `${self}.${at}`, part)
       if (script.during !== undefined) yield* script.during
-      return resource
-    })
+      return Context.add(services, tagOf(name), resource)
+    }).pipe(inItsJournal)
   ).pipe(Component.make(name, script))
   const [first, ...rest] = script.needs ?? []
   return first === undefined ? layer : layer.pipe(Layer.provide([first, ...rest]))
 }
+
+/** Only what is built as a part of the application under test writes into its journal. */
+const inItsJournal = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Lifecycle> =>
+  Effect.contextWith((context: Context.Context<Lifecycle>) => {
+    const builder = {
+      lifecycle: Context.get(context, Lifecycle),
+      memoMap: Context.getUnsafe(context, Layer.CurrentMemoMap)
+    }
+    return Effect.provideService(effect, CurrentJournal, Context.get(context, CurrentJournal).of(builder))
+  })

@@ -7,9 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Law, Violation } from "./Law.ts"
 import * as Laws from "./Laws.ts"
-import { limitsOf } from "./internal/limits.ts"
+import { insideOptions, limitsOf } from "./internal/limits.ts"
 import { simpler } from "./internal/simplify.ts"
-import * as Program from "./Program.ts"
 import * as Plan from "./Plan.ts"
 import type { Simulated } from "./Simulation.ts"
 
@@ -54,10 +53,12 @@ export interface Found {
 }
 
 /** Plans grow within a batch from one component to thirty. */
-const batchSize = 200
+const batchSize = 50
 /** Another order of events can show the fault of a smaller plan. */
 const seedsPerShrink = 4
 const mostShrinks = 8000
+
+const insideLimits = Effect.runSync(limitsOf(insideOptions))
 
 /**
  * Tries random plans until one breaks a law; `undefined` when none does.
@@ -83,26 +84,30 @@ export const run = (options: Options = {}): Effect.Effect<Found | undefined> =>
   Effect.gen(function* () {
     const { programs = 1000, seed = 0 } = options
     for (let tried = 0; tried < programs; tried += batchSize) {
-      const runs = Math.min(batchSize, programs - tried)
-      const found = yield* batch(options, runs, `${seed}/${tried}`)
+      const found = yield* batch(options, programs - tried, `${seed}/${tried}`)
       if (found !== undefined) return { ...found, tried: tried + found.tried }
     }
     return undefined
   })
 
+/** The plans of a batch are the same for a seed, however many of them are tried. */
 const batch = (
   { laws = Laws.all, onLife, shrink: shrinks = true }: Options,
-  runs: number,
+  most: number,
   seed: string
 ): Effect.Effect<Found | undefined> =>
   Effect.gen(function* () {
     let broken: Verdict | undefined
+    let left = most
     const property = (plan: Plan.Plan): Effect.Effect<boolean> =>
-      Effect.map(judge(plan, laws, onLife), (verdict) => {
-        if (verdict.violations.length > 0) broken = verdict
-        return verdict.violations.length === 0
-      })
-    const result = yield* Arbitrary.checkEffect(Plan.arbitrary, property, { runs, size: 30, seed, maxShrinks: 0 })
+      left-- <= 0
+        ? Effect.succeed(true)
+        : Effect.map(judge(plan, laws, onLife), (verdict) => {
+            if (verdict.violations.length > 0) broken = verdict
+            return verdict.violations.length === 0
+          })
+    const options = { runs: batchSize, size: 30, seed, maxShrinks: 0 }
+    const result = yield* Arbitrary.checkEffect(Plan.arbitrary, property, options)
     if (result._tag !== "Falsified" || broken === undefined) return undefined
     const smallest = shrinks ? yield* shrink(broken, laws) : broken
     return { ...smallest, initial: result.initialInput, tried: result.runs }
@@ -150,9 +155,8 @@ const judge = (plan: Plan.Plan, laws: ReadonlyArray<Law>, onLife?: Options["onLi
     onLife?.(plan, life)
     const outside: Verdict = { plan, life, violations: Laws.check(life, laws) }
     if (outside.violations.length > 0 || life.inside.length === 0) return outside
-    const limits = Effect.runSync(limitsOf(Program.insideOptions))
     for (const timeline of life.inside) {
-      const inner = { timeline, limits, logged: false }
+      const inner = { timeline, limits: insideLimits, logged: false }
       const violations = Laws.check(inner, laws)
       if (violations.length > 0) return { plan, life: { ...life, ...inner }, violations }
     }
@@ -164,7 +168,12 @@ const seeds = (plan: Plan.Plan): ReadonlyArray<Plan.Plan> => [
   ...Array.from({ length: seedsPerShrink }, (_, seed) => ({ ...plan, seed }))
 ]
 
-/** What was found, for a person: the plan as JSON, and its life with the lines marked that show the violation. */
+/**
+ * What was found, for a person: the plan as one line of JSON, and its life with the lines marked that show the violation.
+ *
+ * **When to use**: in the message of a test or a log. Keep the line of JSON in a file, and play it in every run
+ * (`Plan.fromJson`, `Plan.play`).
+ */
 export const explain = ({ life, plan, tried, violations }: Found): string =>
   [
     `a law was broken after ${tried} programs; the smallest plan found:`,

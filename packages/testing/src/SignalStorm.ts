@@ -15,8 +15,15 @@ export const places = ["Starting", "Running", "LameDuck", "Draining", "Interrupt
  * - `state`: the strike comes when the application has entered this state, and never if it does not.
  * - `fraction`: how far into the state, from 0 (as it begins) to 1 (as it ends), measured in a rehearsal: the same life with
  *   the same seed and one SIGTERM.
+ * - `wake`: instead of that, the very instant at which a timer of the application fires, counted from 0 within the state and
+ *   taken modulo their number in the rehearsal. Where none fires, the fraction counts.
  */
-export const Strike = Schema.Struct({ state: Schema.Literals(places), fraction: Schema.Number, kind: Kind })
+export const Strike = Schema.Struct({
+  state: Schema.Literals(places),
+  fraction: Schema.Number,
+  wake: Schema.optionalKey(Schema.Number),
+  kind: Kind
+})
 
 export type Strike = typeof Strike.Type
 
@@ -25,16 +32,18 @@ export const SignalStorm = Schema.Array(Strike)
 export type SignalStorm = typeof SignalStorm.Type
 
 /**
- * A strike of `kind` in `state`.
+ * A strike of `kind` in `state`: as far into it as the fraction says, or as one of the application's own timers fires.
  *
  * @example
  * ```ts
  * import * as SignalStorm from "@quiesce/testing/SignalStorm"
  *
  * const impatient = [SignalStorm.strike("SIGTERM", "Running"), SignalStorm.strike("SIGTERM", "Releasing", 0.5)]
+ * const atTheThirdTick = [SignalStorm.strike("SIGTERM", "Running", { wake: 2 })]
  * ```
  */
-export const strike = (kind: Kind, state: Strike["state"], fraction = 0): Strike => ({ state, fraction, kind })
+export const strike = (kind: Kind, state: Strike["state"], place: number | { readonly wake: number } = 0): Strike =>
+  typeof place === "number" ? { state, fraction: place, kind } : { state, fraction: 0, ...place, kind }
 
 /**
  * Random storms of one to five strikes, the first of which finds the application starting or running.

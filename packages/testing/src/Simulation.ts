@@ -7,15 +7,17 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as App from "quiesce/App"
 import type { Lifecycle } from "quiesce/Lifecycle"
 import type { Report } from "quiesce/Report"
 import * as StopReason from "quiesce/StopReason"
+import { observe } from "./internal/budgets.ts"
 import * as Journal from "./internal/Journal.ts"
-import { limitsOf } from "./internal/limits.ts"
-import { logger } from "./internal/logger.ts"
+import { listen, logger } from "./internal/logger.ts"
+import { outside } from "./internal/process/outside.ts"
+import { ownedBy } from "./internal/ownedBy.ts"
+import { needsRehearsal, placeOf, type Rehearsal, rehearsal } from "./internal/rehearsal.ts"
 import { World } from "./internal/World.ts"
 import type { Law, Life } from "./Law.ts"
 import * as Laws from "./Laws.ts"
@@ -31,7 +33,7 @@ export interface Course {
    */
   readonly storm?: SignalStorm | undefined
   /**
-   * How long Running lasts when nothing strikes before, in milliseconds: the length that a strike's fraction refers to.
+   * How long Running lasts when nothing strikes before, in milliseconds: the length that a strike's fraction and its wake-ups refer to.
    *
    * @default 1000
    */
@@ -91,11 +93,18 @@ export type Subject<A, E> = Layer.Layer<A, E, Lifecycle> | (() => Layer.Layer<A,
  * seeds use `explore`, for a test with the clock in your own hand `TestApp`.
  *
  * **Details**: Effect's Scheduler, Clock and Random are replaced for everything that the layer builds and forks; log lines go
- * into the timeline. Other references of the caller, such as armed failpoints, are seen. Promises are
- * waited for before time passes, so they work; for sockets, files and timers of the platform time does not wait, and every
- * timeout fires: replace what uses them by a layer that stays in memory.
- * A fraction in the storm needs a rehearsal, a life of its own with the same seed: pass a function that makes the layer when
- * the layer shares anything with your test. An application that is not asked to stop within a minute gets a SIGTERM.
+ * into the timeline. Other references of the caller, such as armed failpoints, are seen. Of an application that yours runs
+ * inside of itself, and of a scripted component that running code builds for itself, the timeline has nothing: they come and
+ * go on their own account.
+ *
+ * A fraction or a wake-up in the storm needs a rehearsal, a life of its own with the same seed: pass a function that makes the
+ * layer when the layer shares anything with your test. An application that is not asked to stop within a minute gets a SIGTERM.
+ *
+ * Time stands still while anything is ready, and for promises: for those that only wait for each other or for the event loop
+ * (`setImmediate`), however often, and for files and host names, up to about a second of real time in a life. Which of several
+ * files answers first is not the seed's choice, so that a life with two at a time may not be the same again. For work of
+ * the thread pool that Node does not tell of (`node:crypto`, `node:zlib`), sockets, and timers of the platform time does not wait,
+ * and every timeout fires: replace what uses them by a layer that stays in memory, sockets and HTTP by `Wire`.
  *
  * **Interruption safety**: interrupting it leaves the life where it is; nothing of it runs on.
  *
@@ -119,13 +128,12 @@ export const run = <A, E>(
 ): Effect.Effect<Simulated, SimulationError> =>
   Effect.gen(function* () {
     const layer = typeof app === "function" ? app : () => app
-    const runFor = plan.runFor ?? 1000
-    const storm = plan.storm ?? [strike("SIGTERM", "Running", 1)]
-    const placed = storm.some(({ fraction, state }) => fraction > 0 && state !== "Running")
-    const nominal: Lengths = placed
-      ? lengths(yield* live(layer(), seed, plan.options ?? {}, [strike("SIGTERM", "Running", 1)], { Running: runFor }))
-      : {}
-    return yield* live(layer(), seed, plan.options ?? {}, storm, { ...nominal, Running: runFor })
+    const { options = {}, runFor = 1000, storm = [strike("SIGTERM", "Running", 1)] } = plan
+    const simple = { Running: { lasts: runFor, wakes: [] } }
+    if (!storm.some(needsRehearsal)) return (yield* live(layer(), seed, options, storm, simple)).life
+    const { rehearsed } = yield* live(layer(), seed, options, [strike("SIGTERM", "Running", 1)], simple)
+    const Running = { lasts: runFor, wakes: rehearsed["Running"]?.wakes ?? [] }
+    return (yield* live(layer(), seed, options, storm, { ...rehearsed, Running })).life
   })
 
 export interface ExploreOptions {
@@ -182,10 +190,11 @@ export const explore = <A, E>(
       const life = yield* run(app, { seed, plan: course })
       // Who has a rule of their own for the exit code does not have the law's.
       const held = course.options?.exitCode === undefined ? laws : laws.filter((law) => law !== Laws.exitCode)
-      const violations = Laws.check(life, held)
-      if (violations.length === 0) continue
-      const strikes = JSON.stringify(course.storm ?? [])
-      return yield* Laws.fail(violations, life, `seed ${seed}, struck by ${strikes}`)
+      const found = `seed ${seed}, struck by ${JSON.stringify(course.storm)}`
+      yield* Effect.mapError(
+        Laws.assert(life, held),
+        ({ laws: broken, message }) => new Laws.LawsBroken({ laws: broken, message: `${found}\n${message}` })
+      )
     }
   })
 
@@ -196,41 +205,30 @@ const randomStorm = (seed: number): Effect.Effect<SignalStorm> =>
     Effect.orDie
   )
 
-/** How long each state lasts, in milliseconds. */
-type Lengths = Readonly<Record<string, number>>
-
-const lengths = ({ timeline }: Life): Lengths => {
-  const found: Record<string, number> = {}
-  let since = 0
-  for (const entry of timeline) {
-    if (entry._tag !== "StateChanged") continue
-    found[entry.from] = entry.at - since
-    since = entry.at
-  }
-  return found
-}
-
 const minute = 60_000
 const hour = 3_600_000
+
+/** A life, and what it tells about another one with the same seed. */
+interface Lived {
+  readonly life: Simulated
+  readonly rehearsed: Rehearsal
+}
 
 const live = <A, E>(
   layer: Layer.Layer<A, E, Lifecycle>,
   seed: number,
-  options: App.Options,
+  given: App.Options,
   storm: SignalStorm,
-  nominal: Lengths
-): Effect.Effect<Simulated, SimulationError> =>
+  nominal: Rehearsal
+): Effect.Effect<Lived, SimulationError> =>
   Effect.gen(function* () {
     const world = new World(seed)
-    const limits = yield* limitsOf(options)
+    const now = () => world.elapsed
+    const { limits, options } = observe(given, now)
     const timeline: Array<Entry> = []
     const inside: Array<Array<Entry>> = []
-    const journal = Journal.make(
-      timeline,
-      () => world.now,
-      (millis) => world.block(millis),
-      inside
-    )
+    const journal = Journal.make(timeline, now, (millis) => world.block(millis), inside)
+    world.onSpinning = journal.block
     const end = { reached: false }
     const early: Array<SignalStorm[number]["kind"]> = []
     let app: App.App | undefined
@@ -251,9 +249,11 @@ const live = <A, E>(
         app.signalUnsafe(kind)
       }
     }
+    const entered: Array<{ readonly state: string; readonly at: number }> = []
     const enter = (state: string): void => {
+      entered.push({ state, at: world.now })
       for (const one of storm) {
-        if (one.state === state) world.after(one.fraction * (nominal[state] ?? 0), () => hit(one.kind))
+        if (one.state === state) world.after(placeOf(one, nominal), () => hit(one.kind))
       }
     }
 
@@ -262,13 +262,13 @@ const live = <A, E>(
       if (app?.lifecycle.stateUnsafe() === "Starting" || app?.lifecycle.stateUnsafe() === "Running") hit("SIGTERM")
     })
     // What the caller has, such as armed failpoints, and the world in the place of the real one.
-    const context = Context.merge(yield* Effect.context(), world.context).pipe(
-      Context.add(Journal.CurrentJournal, journal),
-      Context.add(Logger.CurrentLoggers, new Set([logger(journal)]))
+    const around = Context.merge(yield* Effect.context(), world.context).pipe(
+      Context.add(Journal.CurrentJournal, journal)
     )
+    const { context, within } = listen(around, logger(journal), new Set())
     // Not in the fiber that drives: that one must never wait for its turn in the world that it turns.
     const starting = Effect.runForkWith(context)(
-      App.start(layer, {
+      App.start(ownedBy(journal, layer, within), {
         ...options,
         onEvent: (event) => {
           timeline.push(event)
@@ -286,17 +286,21 @@ const live = <A, E>(
     app = started
     for (const kind of early) hit(kind)
 
+    const promises = outside(() => world.isBusy)
     while (!end.reached) {
       if (world.now > hour) {
         return yield* new SimulationError({ seed, awaiting: started.lifecycle.statusUnsafe().awaiting })
       }
-      // In the real world: promises settle before time passes.
-      if (!world.isBusy) yield* Effect.yieldNow
+      if (!world.isBusy) yield* promises
       if (world.isBusy) world.turn()
       else world.jump()
     }
-    for (const life of inside) finish(life)
-    return { seed, timeline, inside, limits, logged: true, report: yield* started.stopped }
+    for (const one of inside) finish(one)
+    const report = yield* started.stopped
+    return {
+      life: { seed, timeline, inside, limits: yield* limits(timeline), logged: true, report },
+      rehearsed: rehearsal(entered, world.wakes)
+    }
   })
 
 /** An application inside leaves with its end, or is killed with the one around it. */

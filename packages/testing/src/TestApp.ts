@@ -6,7 +6,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as Scheduler from "effect/Scheduler"
@@ -18,13 +18,14 @@ import { Lifecycle } from "quiesce/Lifecycle"
 import { AppState, isStopping, isTerminal } from "quiesce/Phase"
 import * as Report from "quiesce/Report"
 import * as StopReason from "quiesce/StopReason"
+import { observe } from "./internal/budgets.ts"
 import * as Journal from "./internal/Journal.ts"
-import { limitsOf } from "./internal/limits.ts"
-import { logger } from "./internal/logger.ts"
+import { listen, logger } from "./internal/logger.ts"
+import { ownedBy } from "./internal/ownedBy.ts"
 import { TestAppStage } from "./internal/TestAppStage.ts"
 import * as Laws from "./Laws.ts"
 import { entered, type Pattern } from "./PartialOrder.ts"
-import { type Entry, render, type Timeline } from "./Timeline.ts"
+import { type Entry, only, render, type Timeline } from "./Timeline.ts"
 
 /**
  * A test waited for something that did not come. The message says what the application waits for, what can be done about
@@ -37,6 +38,18 @@ export class NotReached extends Schema.TaggedError<NotReached>()("NotReached", {
   awaiting: Schema.Array(Schema.String),
   message: Schema.String
 }) {}
+
+/**
+ * The services of an application were to be used while there are none: before it runs, or after its end, when a real client
+ * would find nobody there.
+ */
+export class NotInUse extends Schema.TaggedError<NotInUse>()("NotInUse", { state: AppState }) {
+  override get message(): string {
+    return isStopping(this.state)
+      ? `the application is ${this.state}: nothing of it can be used any more; use it before the end`
+      : `the application is ${this.state}: its services can be used once it is Running; app.until("Running") waits for that`
+  }
+}
 
 /**
  * An application under test. After each step it is at rest: everything that needs no time has been done, and it waits for
@@ -52,9 +65,9 @@ export interface TestApp<Services = never> {
   readonly timeline: Timeline
   /** The report, once it has ended. */
   readonly report: Report.Report | undefined
-  /** Sends a stop signal, `"SIGTERM"` unless another is named. */
+  /** Sends a stop signal, `"SIGTERM"` unless another is named. After the end nothing happens. */
   readonly signal: (signal?: string) => Effect.Effect<void>
-  /** Tells the application of an exception that nobody caught, as the process would. */
+  /** Tells the application of an exception that nobody caught, as the process would. After the end nothing happens. */
   readonly crash: (error: unknown) => Effect.Effect<void>
   /** Lets so much time pass. */
   readonly advance: (duration: Duration.Input) => Effect.Effect<void>
@@ -70,10 +83,12 @@ export interface TestApp<Services = never> {
   readonly assertLaws: Effect.Effect<void, NotReached | Laws.LawsBroken>
   /**
    * Runs an effect with the services of the application: a request, a message, a query. Fork it when it takes time, and let
-   * time pass. It can be used once the application runs. Interrupting it interrupts the effect, and does not wait until that
-   * has come to its end: a test that is over lets no more time pass.
+   * time pass. Interrupting it interrupts the effect, and does not wait until that has come to its end: a test that is over
+   * lets no more time pass. Before the application runs, and when it has ended, it fails with `NotInUse` and runs nothing.
    */
-  readonly use: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Services | Lifecycle>>
+  readonly use: <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | NotInUse, Exclude<R, Services | Lifecycle>>
 }
 
 /** How the fibers of an application reach whoever tests it. */
@@ -114,7 +129,7 @@ export const signal = (name = "SIGTERM"): Effect.Effect<void> =>
  * - The application sees the services and references of the test that starts it: loggers, configuration, what
  *   `Failpoint.arm` has armed.
  * - Real input and output is not seen by the TestClock: while a socket or a file is awaited, virtual time flies and every
- *   timeout fires. Replace it by a layer that stays in memory, or test a real process.
+ *   timeout fires. Replace it by a layer that stays in memory, sockets and HTTP by `Wire`, or test a real process.
  * - A scripted part that `blocks` takes no time here; it does in the simulation.
  * - `until` and `runToEnd` give up after a minute of virtual time plus the grace period.
  *
@@ -144,32 +159,29 @@ export const signal = (name = "SIGTERM"): Effect.Effect<void> =>
  */
 export const make = <A, E, R>(
   layer: Layer.Layer<A, E, R>,
-  options: App.Options = {}
+  given: App.Options = {}
 ): Effect.Effect<TestApp<A>, never, Exclude<R, Lifecycle> | Scope.Scope> =>
   Effect.gen(function* () {
     const stage = new TestAppStage(yield* testClock, yield* Scheduler.Scheduler)
-    const limits = yield* limitsOf(options)
     const timeline: Array<Entry> = []
-    const patience = minute + limits.gracePeriod
-    const began = stage.now
-    const journal = Journal.make(
-      timeline,
-      () => Math.round((stage.now - began) * 1000) / 1000,
-      () => {}
-    )
+    const began = stage.clock.monotonicTimeNanosUnsafe()
+    const now = () => Number((stage.clock.monotonicTimeNanosUnsafe() - began) / 1000n) / 1000
+    const journal = Journal.make(timeline, now, () => {})
+    const { limits, options } = observe(given, now)
+    const patience = () => only(timeline, "AppStarting").reduce((sum, { gracePeriod }) => sum + gracePeriod, minute)
     let services: Context.Context<A> | undefined
     let send = (_signal: string): void => {}
 
     const inside = Context.empty().pipe(
       Context.add(Clock.Clock, stage.clock),
       Context.add(Scheduler.Scheduler, stage),
-      Context.add(Logger.CurrentLoggers, new Set(yield* Logger.CurrentLoggers).add(logger(journal))),
       Context.add(Journal.CurrentJournal, journal),
       Context.add(CurrentSignal, (name) => send(name))
     )
-    // Not a layer of its own: the application is seen as it is, in its events and in its report.
-    const whole = Layer.fromBuild<A, E, R>((memoMap, scope) =>
-      Effect.tap(Layer.buildWithMemoMap(layer, memoMap, scope), (built) => Effect.sync(() => void (services = built)))
+    const around = Context.merge(yield* Effect.context(), inside)
+    const { context, loggers, within } = listen(around, logger(journal), yield* Logger.CurrentLoggers)
+    const whole = ownedBy(journal, layer, (build) =>
+      Effect.tap(within(build), (built) => Effect.sync(() => void (services = built)))
     )
     const app = yield* Effect.acquireRelease(
       App.start(whole, {
@@ -179,24 +191,25 @@ export const make = <A, E, R>(
           if (event._tag === "Ended") journal.record({ _tag: "Exited", exitCode: event.exitCode })
           options.onEvent?.(event)
         }
-      }).pipe(Effect.provideContext(inside)),
+      }).pipe(Effect.provideContext(context)),
       ({ lifecycle, requestStopUnsafe }) =>
         Effect.suspend(() => {
           requestStopUnsafe(StopReason.interrupted)
-          return stage.pass(stage.now + patience, () => isTerminal(lifecycle.stateUnsafe()))
+          return stage.pass(stage.now + patience(), () => isTerminal(lifecycle.stateUnsafe()))
         })
     )
+    const state = app.lifecycle.stateUnsafe
+    const hasEnded = (): boolean => isTerminal(state())
     send = (name) => {
+      // Nobody is there any more to hear of it.
+      if (hasEnded()) return
       journal.record({ _tag: "Signalled", signal: name })
       app.signalUnsafe(name)
     }
 
-    const state = app.lifecycle.stateUnsafe
-    const hasEnded = (): boolean => isTerminal(state())
-
     const notReached = (awaited: string) =>
       Effect.sync(() => {
-        const why = hasEnded() ? "it has ended without it" : waitsFor(app, stage, patience)
+        const why = hasEnded() ? "it has ended without it" : waitsFor(app, stage, patience())
         const { awaiting } = app.lifecycle.statusUnsafe()
         const message = `${awaited} was not reached: ${why}\n\n${render(timeline)}\n`
         return new NotReached({ awaited, state: state(), awaiting, message })
@@ -206,10 +219,10 @@ export const make = <A, E, R>(
       const pattern = typeof what === "string" ? entered(what) : what
       const reached = () => what === "Starting" || timeline.some(pattern.matches)
       return stage
-        .pass(stage.now + patience, () => reached() || hasEnded())
+        .pass(stage.now + patience(), () => reached() || hasEnded())
         .pipe(Effect.andThen(Effect.suspend(() => (reached() ? Effect.void : notReached(pattern.says)))))
     }
-    const runToEnd = Effect.suspend(() => stage.pass(stage.now + patience, hasEnded)).pipe(
+    const runToEnd = Effect.suspend(() => stage.pass(stage.now + patience(), hasEnded)).pipe(
       Effect.flatMap((ended) => (ended ? Effect.andThen(stage.settle(), app.stopped) : notReached("the end")))
     )
     // A rule for exit codes of one's own is not the law's.
@@ -233,6 +246,7 @@ export const make = <A, E, R>(
         ),
       crash: (error) =>
         Effect.sync(() => {
+          if (hasEnded()) return
           journal.record({ _tag: "Struck", what: "an uncaught exception" })
           app.reportCrashUnsafe("uncaughtException", error)
         }).pipe(Effect.andThen(stage.settle())),
@@ -241,19 +255,21 @@ export const make = <A, E, R>(
       runToEnd,
       assertLaws: Effect.andThen(
         runToEnd,
-        Effect.suspend(() => Laws.assert({ timeline, limits, logged: true }, laws))
+        Effect.flatMap(
+          Effect.suspend(() => limits(timeline)),
+          (known) => Laws.assert({ timeline, limits: known, logged: true }, laws)
+        )
       ),
       use: (effect) =>
-        Effect.suspend(() =>
-          services === undefined
-            ? Effect.die(new Error(`the application is ${state()}: its services can be used once it is Running`))
-            : onItsOwn(
-                Effect.provideContext(
-                  effect,
-                  services.pipe(Context.merge(inside), Context.add(Lifecycle, app.lifecycle))
-                )
-              )
-        )
+        Effect.gen(function* () {
+          if (services === undefined || hasEnded()) return yield* new NotInUse({ state: state() })
+          const seen = services.pipe(
+            Context.merge(inside),
+            Context.add(Logger.CurrentLoggers, loggers),
+            Context.add(Lifecycle, app.lifecycle)
+          )
+          return yield* Effect.onExit(onItsOwn(Effect.provideContext(effect, seen)), () => stage.rest)
+        })
     }
   })
 

@@ -9,6 +9,7 @@ const at = Schema.Number
 const component = { at, component: Schema.String }
 const unit = { at, gate: Schema.String, unit: Schema.Number }
 const section = { at, section: Schema.String }
+const hook = { at, hook: Schema.String }
 
 /**
  * What the kit sees for itself, so that a law does not have to take the engine's word for it. `at` is milliseconds since the
@@ -19,8 +20,10 @@ const section = { at, section: Schema.String }
  *   `stopTimeout` its own one.
  * - `Accepted`, `Refused`, `Left`: a unit of work at a gate; `masked` when it ignores interruption, `whole` when it left because
  *   it was finished.
- * - `SectionEntered`, `SectionLeft`: a critical section; `late` when it may begin during a stop, `whole` when it came to its
- *   own end.
+ * - `SectionEntered`, `SectionRefused`, `SectionLeft`: a critical section; `late` when it may begin during a stop, `masked`
+ *   when it ignores interruption, `whole` when it came to its own end.
+ * - `HookSet`, `HookGone`: a hook is registered from the one to the other, where its scope closes; one of the kind `onStopped`
+ *   stays. `masked` when it ignores interruption. `HookRan`, `HookEnded`: it began, and it ended, `whole` when it succeeded.
  * - `Failed`: something failed on purpose; `message` is unique, so that its log line can be found.
  * - `Logged`: a log line.
  * - `Blocked`: the event loop did nothing else for so many milliseconds.
@@ -36,8 +39,17 @@ export const Observation = Schema.TaggedUnion({
   Accepted: { ...unit, masked: Schema.Boolean },
   Refused: unit,
   Left: { ...unit, whole: Schema.Boolean },
-  SectionEntered: { ...section, atMost: Schema.Number, late: Schema.Boolean },
+  SectionEntered: { ...section, atMost: Schema.Number, late: Schema.Boolean, masked: Schema.Boolean },
+  SectionRefused: { ...section, late: Schema.Boolean },
   SectionLeft: { ...section, whole: Schema.Boolean },
+  HookSet: {
+    ...hook,
+    kind: Schema.Literals(["onStopping", "awaitBeforeStop", "onStopped", "emergency"]),
+    masked: Schema.Boolean
+  },
+  HookGone: hook,
+  HookRan: hook,
+  HookEnded: { ...hook, whole: Schema.Boolean },
   Failed: { ...component, message: Schema.String },
   Logged: { at, level: Schema.String, message: Schema.String },
   Blocked: { at, millis: Schema.Number },

@@ -10,6 +10,7 @@ import * as Law from "@quiesce/testing/Law"
 import * as Laws from "@quiesce/testing/Laws"
 import * as Plan from "@quiesce/testing/Plan"
 import * as Search from "@quiesce/testing/Search"
+import * as SignalStorm from "@quiesce/testing/SignalStorm"
 import { only } from "@quiesce/testing/Timeline"
 import { plans } from "./support/plans.ts"
 
@@ -79,6 +80,21 @@ describe("random programs", () => {
     })
   )
 
+  it.effect("a program is found again after as many, whatever the number of programs", () =>
+    Effect.gen(function* () {
+      const tried = (programs: number) =>
+        Effect.gen(function* () {
+          const found: Array<string> = []
+          yield* Search.run({ programs, seed: 2, laws: [], onLife: (plan) => found.push(Plan.toJson(plan)) })
+          return found
+        })
+      const many = yield* tried(70)
+      expect(many.length).toBe(70)
+      expect(yield* tried(60)).toEqual(many.slice(0, 60))
+      expect(yield* tried(7)).toEqual(many.slice(0, 7))
+    })
+  )
+
   it.effect("a file that is no plan is refused with the place of what is wrong", () =>
     Effect.gen(function* () {
       const [plan] = yield* plans(1, "file")
@@ -90,6 +106,52 @@ describe("random programs", () => {
 })
 
 describe("Coverage", () => {
+  it.effect("counts a fault only when it happened, and in the state in which it did", () =>
+    Effect.gen(function* () {
+      const calm = { end: "return", after: 0, masked: false, blocks: false } as const
+      const budgets = {
+        gracePeriod: 25_000,
+        lameDuck: 0,
+        drain: 10_000,
+        interrupt: 5000,
+        stopTimeout: 5000,
+        ladder: "patient"
+      } as const
+      const plan: Plan.Plan = {
+        seed: 0,
+        runFor: 1000,
+        budgets,
+        storm: [SignalStorm.strike("SIGTERM", "Running"), SignalStorm.strike("SIGINT", "Releasing", 0.5)],
+        program: {
+          composition: "merged",
+          nodes: [
+            {
+              needs: [],
+              acquire: calm,
+              release: { ...calm, after: 300 },
+              stopTimeout: null,
+              onBackgroundFailure: "stop",
+              fresh: false,
+              inside: 0,
+              // The stop comes long before.
+              parts: [{ _tag: "Background", when: 1000, behaviour: { ...calm, end: "die" } }]
+            }
+          ]
+        }
+      }
+      const coverage = Coverage.make()
+      coverage.add(plan, yield* Plan.play(plan))
+      const met = Coverage.faults.flatMap((fault) =>
+        SignalStorm.places.flatMap((state) =>
+          Coverage.signals.flatMap((signal) =>
+            coverage.count({ state, fault, signal }) > 0 ? [`${state} ${fault} ${signal}`] : []
+          )
+        )
+      )
+      expect(met).toEqual(["Running none 1", "Releasing slow 2"])
+    })
+  )
+
   it.effect("counts in which state, with which faults, which signal found the application", () =>
     Effect.gen(function* () {
       const coverage = Coverage.make()

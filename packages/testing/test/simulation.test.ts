@@ -4,6 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
+import { lookup } from "node:dns/promises"
+import { open } from "node:fs/promises"
 import * as DrainGate from "quiesce/DrainGate"
 import { Lifecycle } from "quiesce/Lifecycle"
 import * as Failpoint from "@quiesce/testing/Failpoint"
@@ -11,7 +13,7 @@ import * as Law from "@quiesce/testing/Law"
 import * as Laws from "@quiesce/testing/Laws"
 import * as Plan from "@quiesce/testing/Plan"
 import * as Scripted from "@quiesce/testing/Scripted"
-import { strike } from "@quiesce/testing/SignalStorm"
+import { type SignalStorm, strike } from "@quiesce/testing/SignalStorm"
 import * as Simulation from "@quiesce/testing/Simulation"
 import { only } from "@quiesce/testing/Timeline"
 import { plans } from "./support/plans.ts"
@@ -37,6 +39,31 @@ describe("Simulation.run", () => {
         ["SIGINT", 600]
       ])
       expect([life.report.outcome, life.report.exitCode]).toEqual([{ _tag: "Forced", signal: "SIGINT" }, 130])
+    })
+  )
+
+  it.effect("a strike at a wake-up comes in the very instant in which a timer of the application fires", () =>
+    Effect.gen(function* () {
+      const app = () =>
+        Layer.effectDiscard(
+          Effect.gen(function* () {
+            yield* Effect.addFinalizer(() => Effect.andThen(Effect.sleep(100), Effect.sleep(200)))
+            yield* Effect.forkScoped(Effect.forever(Effect.sleep("300.1 millis")))
+          })
+        )
+      const struckAt = (...storm: SignalStorm) =>
+        Effect.map(Simulation.run(app, { seed: 3, plan: { storm } }), ({ timeline }) =>
+          only(timeline, "Signalled").map(({ at }) => at)
+        )
+      const met: Array<number> = []
+      for (let wake = 0; wake < 6; wake++) met.push(...(yield* struckAt(strike("SIGTERM", "Running", { wake }))))
+      expect(met).toEqual(expect.arrayContaining([300.1, 600.2, 900.3]))
+      // Counted modulo their number.
+      expect(new Set(met).size).toBeLessThan(6)
+      const began = strike("SIGTERM", "Running")
+      expect(yield* struckAt(began, strike("SIGINT", "Releasing", { wake: 0 }))).toEqual([0, 100])
+      // Where no timer fires it comes as the state begins.
+      expect(yield* struckAt(began, strike("SIGINT", "Draining", { wake: 0 }))).toEqual([0, 0])
     })
   )
 
@@ -85,22 +112,38 @@ describe("Simulation.run", () => {
     })
   )
 
-  it.effect("promises are waited for before time passes", () =>
-    Effect.gen(function* () {
-      const Remote = Layer.effectDiscard(
-        Effect.gen(function* () {
-          const answer = Effect.promise(async () => {
-            await Promise.resolve()
-            await new Promise<void>((resolve) => setImmediate(resolve))
-            return "pong"
+  const promises: ReadonlyArray<readonly [what: string, promise: () => Promise<unknown>]> = [
+    [
+      "that only wait for each other",
+      async () => {
+        for (let hop = 0; hop < 100; hop++) await Promise.resolve()
+      }
+    ],
+    [
+      "that wait for the event loop, turn after turn",
+      async () => {
+        for (let turn = 0; turn < 10; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
+      }
+    ],
+    ["that wait for files", async () => (await open(import.meta.filename)).close()],
+    ["that wait for the name of a host", () => lookup("localhost")]
+  ]
+  for (const [what, promise] of promises) {
+    it.effect(`promises ${what} are waited for before time passes`, () =>
+      Effect.gen(function* () {
+        const Remote = Layer.effectDiscard(
+          Effect.gen(function* () {
+            // Once in the start, and again in the release.
+            yield* Effect.timeout(Effect.promise(promise), "1 millis")
+            yield* Effect.addFinalizer(() => Effect.orDie(Effect.timeout(Effect.promise(promise), "1 millis")))
           })
-          expect(yield* Effect.timeout(answer, "10 millis")).toBe("pong")
-        })
-      )
-      const life = yield* Simulation.run(Remote)
-      expect(life.report.outcome._tag).toBe("Clean")
-    })
-  )
+        )
+        const { report, timeline } = yield* Simulation.run(Remote)
+        expect([report.outcome._tag, report.duration]).toEqual(["Clean", 0])
+        expect(only(timeline, "Signalled").map(({ at }) => at)).toEqual([1000])
+      })
+    )
+  }
 
   it.effect("what the caller has armed is armed in the simulation", () =>
     Effect.gen(function* () {
@@ -233,16 +276,48 @@ describe("Simulation.explore", () => {
     return { app: Layer.provide(source, gate), lost }
   }
 
-  it.effect("finds a race in a gate of the user's own in fewer than 100 seeds", () =>
+  it.effect("finds a race in a gate of the user's own in fewer than 300 seeds", () =>
     Effect.gen(function* () {
       let found: number | undefined
-      for (let seed = 0; seed < 100 && found === undefined; seed++) {
+      for (let seed = 0; seed < 300 && found === undefined; seed++) {
         const { app, lost } = racyGate()
         const plan = { storm: [strike("SIGTERM", "Running", 1)] }
         const exit = yield* Effect.exit(Simulation.explore(app, { from: seed, seeds: 1, plan, laws: [lost] }))
         if (Exit.isFailure(exit)) found = seed
       }
-      expect(found).toBeLessThan(100)
+      expect(found).toBeLessThan(300)
+    })
+  )
+
+  /** A worker that looks, loses its turn, and then acts: right unless the stop begins in the instant in which it wakes up. */
+  const racyWorker = () => {
+    let late = 0
+    const app = Layer.effectDiscard(
+      Effect.gen(function* () {
+        const { stateUnsafe } = yield* Lifecycle
+        const isRunning = Effect.sync(() => stateUnsafe() === "Running")
+        const act = Effect.sync(() => {
+          if (stateUnsafe() !== "Running") late++
+        })
+        const tick = Effect.flatMap(isRunning, (yes) => (yes ? Effect.andThen(Effect.yieldNow, act) : Effect.void))
+        yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep("70 millis"), tick)))
+      })
+    )
+    const law = Law.make("never-late", "nothing is done after the stop has begun", ({ timeline }, violation) =>
+      late === 0 ? [] : [violation("something was done too late", timeline.length - 1)]
+    )
+    return { app, law }
+  }
+
+  it.effect("finds a race at a timer of the user's own in fewer than 200 seeds", () =>
+    Effect.gen(function* () {
+      let found: number | undefined
+      for (let seed = 0; seed < 200 && found === undefined; seed++) {
+        const { app, law } = racyWorker()
+        const exit = yield* Effect.exit(Simulation.explore(app, { from: seed, seeds: 1, laws: [law] }))
+        if (Exit.isFailure(exit)) found = seed
+      }
+      expect(found).toBeLessThan(200)
     })
   )
 

@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import * as CriticalSection from "quiesce/CriticalSection"
 import * as DrainGate from "quiesce/DrainGate"
@@ -83,6 +84,32 @@ describe("a TestApp", () => {
       const mine = Logger.make(({ message }) => void heard.push(message))
       yield* TestApp.make(Scripted.component("db")).pipe(Effect.provide(Logger.layer([mine])))
       expect(heard).toEqual([["Starting -> Running"]])
+    })
+  )
+
+  it.effect("lets them hear no more than without it, where the test wants to see little", () =>
+    Effect.gen(function* () {
+      const heard: Array<unknown> = []
+      const mine = Logger.make(({ message }) => void heard.push(message))
+      const App = Layer.effectDiscard(
+        Effect.gen(function* () {
+          yield* Effect.logWarning("careful")
+          yield* Effect.logError("broken")
+          yield* Effect.logDebug("told").pipe(Effect.provideService(References.MinimumLogLevel, "Debug"))
+        })
+      )
+      const app = yield* TestApp.make(Layer.mergeAll(App, Scripted.component("db", { release: "hang" }))).pipe(
+        Effect.provide(Logger.layer([mine])),
+        Effect.provideService(References.MinimumLogLevel, "Error")
+      )
+      yield* app.signal("SIGTERM")
+      yield* app.signal("SIGINT")
+      expect(heard).toEqual([["broken"], ["told"]])
+      expect(only(app.timeline, "Logged").map(({ message }) => message)).toEqual([
+        "broken",
+        "told",
+        "SIGINT again: leaving at once"
+      ])
     })
   )
 
@@ -328,7 +355,6 @@ describe("what comes from outside", () => {
       yield* app.advance(100)
       expect((yield* app.lifecycle.status).inFlight).toEqual({ job: 1 })
       yield* Fiber.interrupt(client)
-      yield* app.advance(0)
       expect((yield* app.lifecycle.status).inFlight).toEqual({})
     })
   )
@@ -342,11 +368,77 @@ describe("what comes from outside", () => {
     })
   )
 
+  it.effect("what it starts has been done when it is over, however it ends", () =>
+    Effect.gen(function* () {
+      const done: Array<string> = []
+      const hops = (name: string) =>
+        Effect.forEach(Array.from({ length: 100 }), () => Effect.yieldNow).pipe(
+          Effect.andThen(Effect.sync(() => done.push(name))),
+          Effect.forkDetach
+        )
+      const app = yield* TestApp.make(JobsLive)
+      yield* app.use(hops("succeeded"))
+      expect(done).toEqual(["succeeded"])
+      yield* Effect.exit(app.use(Effect.andThen(hops("failed"), Effect.fail("no"))))
+      expect(done).toEqual(["succeeded", "failed"])
+      const client = yield* Effect.forkChild(app.use(Effect.onInterrupt(Effect.never, () => hops("interrupted"))))
+      yield* app.advance(0)
+      yield* Fiber.interrupt(client)
+      expect(done).toEqual(["succeeded", "failed", "interrupted"])
+    })
+  )
+
+  it.effect("one request follows the other at once, whatever else is going on", () =>
+    Effect.gen(function* () {
+      const app = yield* TestApp.make(JobsLive)
+      const asked: Array<number> = []
+      const ask = app.use(
+        Effect.andThen(
+          Effect.tap(now, (at) => Effect.sync(() => asked.push(at))),
+          Effect.sleep(100)
+        )
+      )
+      yield* Effect.forkChild(Effect.all([ask, ask, ask]))
+      yield* Effect.forkChild(app.use(Effect.forever(Effect.sleep(1))))
+      yield* app.advance(300)
+      expect(asked).toEqual([0, 100, 200])
+    })
+  )
+
   it.effect("services that are not there yet cannot be used, and it says when", () =>
     Effect.gen(function* () {
       const app = yield* TestApp.make(Layer.mergeAll(JobsLive, Scripted.component("slow", { acquire: { after: 10 } })))
-      const early = yield* Effect.exit(app.use(Jobs))
-      expect(dieOf(early)).toContain("the application is Starting: its services can be used once it is Running")
+      const early = yield* Effect.flip(app.use(Jobs))
+      expect([early._tag, early.message]).toEqual([
+        "NotInUse",
+        'the application is Starting: its services can be used once it is Running; app.until("Running") waits for that'
+      ])
+    })
+  )
+
+  it.effect("services can be used until the end, and after it nothing is run", () =>
+    Effect.gen(function* () {
+      const app = yield* TestApp.make(Layer.mergeAll(JobsLive, Scripted.component("db", { release: { after: 100 } })))
+      yield* app.signal()
+      expect([app.state, yield* app.use(Effect.flatMap(Jobs, (jobs) => jobs.run(10)))]).toEqual([
+        "Releasing",
+        "refused"
+      ])
+      yield* app.runToEnd
+      let ran = false
+      const late = yield* Effect.flip(app.use(Effect.sync(() => void (ran = true))))
+      expect([late._tag, late.message, ran]).toEqual([
+        "NotInUse",
+        "the application is Stopped: nothing of it can be used any more; use it before the end",
+        false
+      ])
+    })
+  )
+
+  it.effect("services of an application that could not start cannot be used either", () =>
+    Effect.gen(function* () {
+      const app = yield* TestApp.make(Layer.mergeAll(JobsLive, Scripted.component("db", { acquire: "fail" })))
+      expect((yield* Effect.flip(app.use(Jobs))).state).toBe("Stopped")
     })
   )
 

@@ -34,7 +34,7 @@ describe("the simulated world", () => {
   })
 
   it("any-ready-may-run: every fiber can be first, and one can lose its turn between two steps", () => {
-    const orders = new Set(Array.from({ length: 300 }, (_, seed) => inWorld(seed, race).value))
+    const orders = new Set(Array.from({ length: 600 }, (_, seed) => inWorld(seed, race).value))
     for (const first of ["a1", "b1", "c1"]) {
       expect(
         Array.from(orders).some((order) => order.startsWith(first)),
@@ -87,6 +87,38 @@ describe("the simulated world", () => {
   it("time-jumps: time passes for who spins without end, so that a deadline still comes", () => {
     const spinning = Effect.raceFirst(Effect.forever(Effect.yieldNow), Effect.sleep("1 second"))
     expect(inWorld(0, spinning).world.now).toBeGreaterThanOrEqual(1000)
+  })
+
+  it("time-jumps: the time that somebody burns who spins is told, each millisecond of it", () => {
+    const world = new World(0)
+    let burnt = 0
+    world.onSpinning = (millis) => {
+      burnt += millis
+      world.block(millis)
+    }
+    const fiber = Effect.runForkWith(world.context)(
+      Effect.raceFirst(Effect.forever(Effect.yieldNow), Effect.sleep("1 second"))
+    )
+    while (world.isBusy) world.turn()
+    expect(fiber.pollUnsafe()?._tag).toBe("Success")
+    expect([burnt, world.now]).toEqual([world.now, world.now])
+    expect(burnt).toBeGreaterThanOrEqual(1000)
+  })
+
+  it("time-jumps: an instant is the same in whatever way it adds up", () => {
+    const world = new World(0)
+    const fired: Array<number> = []
+    const fire = () => void fired.push(world.now)
+    world.after(0.1, () => world.after(0.2, fire))
+    world.after(0.3, fire)
+    while (world.jump()) while (world.isBusy) world.turn()
+    expect(fired).toEqual([0.3, 0.3])
+  })
+
+  it("remembers the instants at which fibers woke up, each once", () => {
+    const sleepers = Effect.all([Effect.sleep(20), Effect.sleep(10), Effect.sleep(10)], { concurrency: "unbounded" })
+    const cut = Effect.timeoutOption(Effect.sleep(100), 50)
+    expect(inWorld(0, Effect.all([sleepers, cut])).world.wakes).toEqual([10, 20, 70])
   })
 
   it("a cancelled timer never fires", () => {

@@ -27,6 +27,8 @@ export class TestAppStage implements Scheduler.Scheduler {
   readonly #scheduler: Scheduler.Scheduler
   readonly #timers = new Set<{ readonly at: number }>()
   #ready = 0
+  /** Steps of the test that are under way, each of which leaves all at rest. */
+  #steps = 0
 
   constructor(testClock: TestClock.TestClock, scheduler: Scheduler.Scheduler) {
     this.#testClock = testClock
@@ -48,24 +50,41 @@ export class TestAppStage implements Scheduler.Scheduler {
 
   /** Runs what needs no time, until all is at rest or `enough` says so. */
   settle(enough: () => boolean = () => false): Effect.Effect<void> {
+    return this.#step(this.#settle(enough))
+  }
+
+  /** Lets time pass, from rest to rest, until `enough` says so or the time has come; answers whether it was enough. */
+  pass(until: number, enough: () => boolean = () => false): Effect.Effect<boolean> {
+    return this.#step(
+      Effect.gen({ self: this }, function* () {
+        yield* this.#settle(enough)
+        while (!enough() && this.now < until) {
+          yield* this.#testClock.setTime(Math.min(this.#next, this.now + longestStep, until))
+          yield* this.#settle(enough)
+        }
+        return enough()
+      })
+    )
+  }
+
+  /** Comes to rest, unless a step of the test is under way: that one does, and may let time pass at once. */
+  readonly rest: Effect.Effect<void> = Effect.suspend(() => (this.#steps > 0 ? Effect.void : this.#settle(() => false)))
+
+  #step<A>(effect: Effect.Effect<A>): Effect.Effect<A> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => this.#steps++),
+      () => effect,
+      () => Effect.sync(() => this.#steps--)
+    )
+  }
+
+  #settle(enough: () => boolean): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       let still = 0
       for (let turn = 0; turn < spinning && still < patience && !enough(); turn++) {
         yield* Effect.yieldNow
         still = this.#ready === 0 ? still + 1 : 0
       }
-    })
-  }
-
-  /** Lets time pass, from rest to rest, until `enough` says so or the time has come; answers whether it was enough. */
-  pass(until: number, enough: () => boolean = () => false): Effect.Effect<boolean> {
-    return Effect.gen({ self: this }, function* () {
-      yield* this.settle(enough)
-      while (!enough() && this.now < until) {
-        yield* this.#testClock.setTime(Math.min(this.#next, this.now + longestStep, until))
-        yield* this.settle(enough)
-      }
-      return enough()
     })
   }
 

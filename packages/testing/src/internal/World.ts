@@ -28,17 +28,36 @@ interface Task {
 }
 
 /**
- * How often a fiber loses its turn before a step, and how often it then sleeps until the application has got on. Each seed gets
- * one of these, since each finds other races: some need many small steps, some that one sleeps through what the others do.
+ * How often a fiber loses its turn before a step, or before which of its steps in a row it always does; and how often it then
+ * sleeps until the application has got on. Each seed gets one of these, since each finds other races: some need many small
+ * steps, some that one sleeps through what the others do, some that this happens to it between two certain steps.
  */
-const modes = [
+interface Mode {
+  readonly preemption: number
+  readonly nth?: number
+  readonly sleep: number
+}
+
+const byChance: ReadonlyArray<Mode> = [
   { preemption: 0, sleep: 0 },
   { preemption: 1 / 8, sleep: 0 },
   { preemption: 1 / 2, sleep: 0 },
   { preemption: 1 / 32, sleep: 1 },
   { preemption: 1 / 12, sleep: 1 },
+  { preemption: 1 / 10, sleep: 1 / 4 },
+  { preemption: 1 / 6, sleep: 1 / 4 },
+  { preemption: 1 / 4, sleep: 1 / 4 },
   { preemption: 1 / 4, sleep: 1 / 2 }
-] as const
+]
+
+/** From the fourth step on: with fewer in a row nobody gets on. */
+const byCount: ReadonlyArray<Mode> = Array.from({ length: 10 }, (_, index) => ({
+  preemption: 0,
+  nth: index + 4,
+  sleep: 1
+}))
+
+const modes = [...byChance, ...byCount]
 
 /** So many steps of progress at most. */
 const longestSleep = 8
@@ -46,12 +65,19 @@ const longestSleep = 8
 /** So many turns in a row without a jump are spinning, and then time passes. */
 const spinning = 20_000
 
+/** In a millisecond. */
+const nanos = 1_000_000
+
 export class World implements Scheduler.Scheduler, Clock.Clock {
   readonly executionMode = "async"
-  /** Milliseconds since the world began. */
+  /** Milliseconds since the world began, in whole nanoseconds. */
   now = 0
+  /** The instants at which a fiber had slept long enough, in order. */
+  readonly wakes: Array<number> = []
+  /** What becomes of the time that somebody burns who spins without end. */
+  onSpinning: (millis: number) => void = (millis) => this.block(millis)
   readonly #random: Context.Service.Shape<typeof Random.Random>
-  readonly #mode: (typeof modes)[number]
+  readonly #mode: Mode
   readonly #ready: Array<Task> = []
   #asleep: ReadonlyArray<Task & { readonly until: number }> = []
   #progress = 0
@@ -62,7 +88,8 @@ export class World implements Scheduler.Scheduler, Clock.Clock {
 
   constructor(seed: number) {
     this.#random = Effect.runSync(Random.withSeed(Effect.service(Random.Random), seed))
-    this.#mode = modes[this.#draw(modes.length)] ?? modes[0]
+    // Neighbouring seeds get different ones, so that a few dozen seeds have tried them all.
+    this.#mode = modes[Math.abs(Math.trunc(seed)) % modes.length] ?? { preemption: 0, sleep: 0 }
   }
 
   /** What a fiber needs to live in this world. */
@@ -79,13 +106,18 @@ export class World implements Scheduler.Scheduler, Clock.Clock {
     return this.#ready.length + this.#asleep.length > 0 || (this.#timers[0]?.at ?? Number.POSITIVE_INFINITY) <= this.now
   }
 
+  /** Milliseconds since the world began, in whole microseconds, as an application tells its times. */
+  get elapsed(): number {
+    return Math.floor(Math.round(this.now * nanos) / 1000) / 1000
+  }
+
   /** Runs one turn of something that is ready. */
   turn(): void {
     this.#fireDue()
     if (this.#ready.length === 0) this.#wake(this.#draw(this.#asleep.length))
     const task = this.#takeFrom(this.#ready)
     if (task === undefined) return
-    if (++this.#turns > spinning) this.now += 1
+    if (++this.#turns > spinning) this.onSpinning(1)
     task.run()
   }
 
@@ -108,7 +140,9 @@ export class World implements Scheduler.Scheduler, Clock.Clock {
 
   /** Runs something after so many milliseconds, among whatever else is ready then. */
   after(millis: number, fire: () => void): () => void {
-    const timer: Timer = { at: this.now + Math.max(millis, 0), fire, cancelled: false }
+    // What adds up to the same instant in another way is that instant.
+    const at = Math.round((this.now + Math.max(millis, 0)) * nanos) / nanos
+    const timer: Timer = { at, fire, cancelled: false }
     let index = this.#timers.length
     while (index > 0 && (this.#timers[index - 1]?.at ?? 0) > timer.at) index--
     this.#timers.splice(index, 0, timer)
@@ -165,9 +199,10 @@ export class World implements Scheduler.Scheduler, Clock.Clock {
 
   // --- Scheduler ------------------------------------------------------------------------------------------------------
 
-  shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+  shouldYield({ currentOpCount }: Fiber.Fiber<unknown, unknown>): boolean {
+    const { nth, preemption } = this.#mode
     // Not at the step that ends a yield: half of those would yield again, without end.
-    this.#preempted = fiber.currentOpCount > 1 && this.#chance(this.#mode.preemption)
+    this.#preempted = currentOpCount > 1 && (currentOpCount === nth || this.#chance(preemption))
     return this.#preempted
   }
 
@@ -196,7 +231,7 @@ export class World implements Scheduler.Scheduler, Clock.Clock {
   }
 
   currentTimeNanosUnsafe(): bigint {
-    return BigInt(Math.round(this.now * 1_000_000))
+    return BigInt(Math.round(this.now * nanos))
   }
 
   monotonicTimeNanosUnsafe(): bigint {
@@ -211,7 +246,10 @@ export class World implements Scheduler.Scheduler, Clock.Clock {
     const millis = Duration.toMillis(duration)
     if (!Number.isFinite(millis)) return Effect.never
     return Effect.callback<void>((resume) => {
-      const cancel = this.after(millis, () => resume(Effect.void))
+      const cancel = this.after(millis, () => {
+        if (millis > 0 && this.wakes.at(-1) !== this.now) this.wakes.push(this.now)
+        resume(Effect.void)
+      })
       return Effect.sync(cancel)
     })
   }

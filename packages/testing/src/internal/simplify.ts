@@ -5,7 +5,8 @@
 import * as Behaviour from "../Behaviour.ts"
 import type { Part } from "../Part.ts"
 import type { Budgets, Plan } from "../Plan.ts"
-import { needsOf, type Node } from "../Program.ts"
+import type { Node } from "../Program.ts"
+import { needsOf } from "./needsOf.ts"
 
 const calm = Behaviour.make()
 
@@ -35,6 +36,9 @@ export function* simpler(plan: Plan): Generator<Plan> {
   }
   for (const [place, strike] of storm.entries()) {
     if (strike.kind !== "SIGTERM") yield { ...plan, storm: storm.with(place, { ...strike, kind: "SIGTERM" }) }
+    const { wake, ...placed } = strike
+    if (wake !== undefined) yield { ...plan, storm: storm.with(place, placed) }
+    if (wake !== undefined && wake > 0) yield { ...plan, storm: storm.with(place, { ...strike, wake: 0 }) }
     if (strike.fraction !== 0) yield { ...plan, storm: storm.with(place, { ...strike, fraction: 0 }) }
   }
   for (const key of ["gracePeriod", "lameDuck", "drain", "interrupt", "stopTimeout", "ladder"] as const) {
@@ -108,6 +112,7 @@ function* simplerPart(part: Part): Generator<Part> {
       if (part.takes !== 0) yield { ...part, takes: 0 }
       if (part.when !== 0) yield { ...part, when: 0 }
       if (part.allowDuringStop) yield { ...part, allowDuringStop: false }
+      if (part.fails === true) yield { ...part, fails: false }
       break
     case "Background":
     case "Hook":

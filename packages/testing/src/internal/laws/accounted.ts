@@ -1,6 +1,7 @@
 import type * as Report from "quiesce/Report"
 import * as Law from "../../Law.ts"
 import type { Timeline } from "../../Timeline.ts"
+import { untoldHook } from "./hooks.ts"
 import { all, first, forcedExit, rounding } from "./reading.ts"
 import { notReported, reportOf } from "./told.ts"
 
@@ -59,7 +60,8 @@ export const accounted = Law.make(
       ...sum,
       ...chain,
       ...unlike,
-      ...notReported(life, report, violation)
+      ...notReported(life, report, violation),
+      ...untoldHook(life, violation)
     ]
   }
 )

@@ -1,5 +1,6 @@
 import * as Law from "../../Law.ts"
 import { all, blocked, first, forcedExit, spent, total } from "./reading.ts"
+import { refusals, toldOfSections } from "./sections.ts"
 
 export const criticalSectionWhole = Law.make(
   "critical-section-whole",
@@ -47,18 +48,26 @@ export const criticalSectionWhole = Law.make(
         ? []
         : [violation(`the release began while ${section} was going on, and nothing says so`, index, released.index)]
     })
-    const late = request === undefined ? [] : lateSections(timeline, violation)
-    return [...torn, ...early, ...long, ...under, ...late]
+    // Nor its own component.
+    const own = all(timeline, "SectionEntered").flatMap(({ entry: { section }, index }) => {
+      const left = first(timeline, "SectionLeft", (other) => other.section === section)
+      return all(timeline, "Releasing").flatMap(({ entry: { component }, index: releasing }) => {
+        if (section !== component && !section.startsWith(`${component}.`)) return []
+        if (index > releasing || (left !== undefined && left.index < releasing)) return []
+        return (forced !== undefined && forced.index < releasing) ||
+          named.some(({ entry, index: told }) => entry.name === section && told < releasing)
+          ? []
+          : [violation(`${component} was released while ${section} was going on`, index, releasing)]
+      })
+    })
+    return [
+      ...torn,
+      ...early,
+      ...long,
+      ...under,
+      ...own,
+      ...refusals(life, violation),
+      ...toldOfSections(life, violation)
+    ]
   }
 )
-
-/** A section that was begun when sections were refused already. */
-const lateSections = (timeline: Law.Life["timeline"], violation: Law.Violated): ReadonlyArray<Law.Violation> => {
-  const released = first(timeline, "StateChanged", ({ to }) => to === "Interrupting")
-  if (released === undefined) return []
-  return all(timeline, "SectionEntered").flatMap(({ entry: { at, late, section }, index }) =>
-    late || index < released.index || at - blocked(timeline, released.entry.at, at) <= released.entry.at
-      ? []
-      : [violation(`${section} began although the application was stopping`, released.index, index)]
-  )
-}

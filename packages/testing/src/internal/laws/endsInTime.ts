@@ -1,6 +1,7 @@
 import type { AppState } from "quiesce/Phase"
 import * as Law from "../../Law.ts"
-import { givenUpEarly, leaseNotGiven } from "./patience.ts"
+import { hookCutShort } from "./hooks.ts"
+import { dawdled, givenUpEarly, leaseNotGiven } from "./patience.ts"
 import {
   all,
   blocked,
@@ -113,7 +114,9 @@ export const endsInTime = Law.make(
       ...unheard(life, violation),
       ...uncounted(life, violation),
       ...givenUpEarly(life, violation),
-      ...leaseNotGiven(life, violation)
+      ...leaseNotGiven(life, violation),
+      ...hookCutShort(life, violation),
+      ...dawdled(life, violation)
     ]
   }
 )
@@ -128,16 +131,23 @@ const unheard = ({ limits, timeline }: Law.Life, violation: Law.Violated): Reado
     ...all(timeline, "Struck").filter(({ entry }) => isRequest(entry)),
     ...all(timeline, "BackgroundFailed").filter(({ entry }) => entry.policy === "stop")
   ].flatMap(({ entry: { _tag, at }, index }) =>
-    requested > at + limits.slack ? [violation(`it was asked to stop (${_tag}), and went on`, index)] : []
+    requested - blocked(timeline, at, requested) > at + limits.slack
+      ? [violation(`it was asked to stop (${_tag}), and went on`, index)]
+      : []
   )
 }
 
 const startEvents = new Set(["ComponentStarting", "ComponentStarted", "ComponentStartFailed", "Acquiring", "Acquired"])
 
-/** A rollback of a failed start counts, from the first release after which nothing started any more. */
+/** A rollback of a failed start counts, from the first release after which nothing started any more, and nothing else does. */
 const uncounted = ({ limits, timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
   const request = first(timeline, "StopRequested")
-  if (request?.entry.reason._tag !== "StartFailed") return []
+  if (request === undefined) return []
+  const failed = timeline.find(({ _tag }) => _tag === "ComponentStartFailed" || _tag === "ComponentStopping")
+  const most = request.entry.reason._tag === "StartFailed" ? request.entry.at - (failed?.at ?? request.entry.at) : 0
+  if (spent(timeline) > most + limits.slack)
+    return [violation(`${spent(timeline)} ms were counted for a rollback that took at most ${most} ms`, request.index)]
+  if (request.entry.reason._tag !== "StartFailed") return []
   const lastStart = timeline.findLastIndex(({ _tag }, index) => index < request.index && startEvents.has(_tag))
   const rollback = all(timeline, "ComponentStopping").find(({ index }) => index > lastStart && index < request.index)
   if (rollback === undefined) return []

@@ -31,17 +31,22 @@ export const exitCode = Law.make(
   }
 )
 
+const forced: Readonly<Record<string, number>> = {
+  SIGHUP: 129,
+  SIGINT: 130,
+  SIGQUIT: 131,
+  SIGKILL: 137,
+  SIGTERM: 143,
+  SIGBREAK: 149
+}
+
 /** The rule of the contract, written down a second time. */
 const codeOf = (outcome: Outcome, reason: StopReason): number => {
   const failure = ["StartFailed", "ComponentFailed", "TaskFailed", "Crash"].includes(reason._tag)
   const own = "code" in reason && reason.code !== undefined ? reason.code : 1
   switch (outcome._tag) {
     case "Forced":
-      return (
-        ({ SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143, SIGBREAK: 149 } as Readonly<Record<string, number>>)[
-          outcome.signal ?? ""
-        ] ?? 1
-      )
+      return forced[outcome.signal ?? ""] ?? 1
     case "TimedOut":
       return 124
     case "Degraded":
@@ -95,6 +100,7 @@ const outcomeSeen = (timeline: Timeline): Outcome => {
         return index > requested && entry.exceeded
       case "Left":
       case "SectionLeft":
+      case "HookEnded":
         return index > requested && !entry.whole
       default:
         return false

@@ -1,5 +1,5 @@
 import * as Law from "../../Law.ts"
-import { loudLines, notLogged } from "./told.ts"
+import { frameworkLines, loudLines, notLogged } from "./told.ts"
 import { abandoned, all, blocked, first, forcedExit, nameOf } from "./reading.ts"
 
 export const neverSilent = Law.make(
@@ -8,12 +8,16 @@ export const neverSilent = Law.make(
   (life, violation) => {
     const { limits, timeline } = life
     const lines = loudLines(timeline)
+    const said = frameworkLines(timeline)
+    const messages = all(timeline, "Failed").map(({ entry }) => entry.message)
     const end = first(timeline, "Exited")?.entry.at
     const forced = forcedExit(timeline) !== undefined
     // Nobody hears of what fails in the very instant in which the process leaves without it.
     const failures = all(timeline, "Failed").flatMap(({ entry: { at, component, message }, index }) => {
       // A composition that loses its turn for too long is taken for a component, and then fails with what its part says.
-      const about = lines.filter(({ entry }) => entry.message.includes(message) && !entry.message.startsWith("layer#"))
+      const about = said.filter(
+        ({ entry }) => isAbout(entry.message, message, messages) && !entry.message.startsWith("layer#")
+      )
       if (about.length === 0) {
         const left = (forced || abandoned(timeline, component)) && end !== undefined
         const tooLate = left && at >= end - limits.slack - blocked(timeline, at, end)
@@ -44,10 +48,19 @@ export const neverSilent = Law.make(
   }
 )
 
+/** Whether a line says this message, and not only a longer one that it is a part of: `db: failed` in `userdb: failed`. */
+const isAbout = (line: string, message: string, messages: ReadonlyArray<string>): boolean =>
+  line.includes(message) &&
+  messages
+    .filter((other) => other !== message && other.includes(message))
+    .reduce((rest, longer) => rest.replaceAll(longer, ""), line)
+    .includes(message)
+
 /** Who is interrupted in the very instant in which it fails has not failed, for all that Effect lets anybody know. */
 const interruptedAt = ({ limits, timeline }: Law.Life, at: number, component: string): boolean =>
   timeline.some((entry) => {
-    if (Math.abs(entry.at - at) > limits.slack) return false
+    const [from, to] = [Math.min(entry.at, at), Math.max(entry.at, at)]
+    if (to - from > blocked(timeline, from, to) + limits.slack) return false
     switch (entry._tag) {
       case "ComponentStartFailed":
         return entry.interrupted && nameOf(entry.name) === component

@@ -1,5 +1,6 @@
 import * as Law from "../../Law.ts"
-import { all, blocked, capped, first, forcedExit, inside, leftAt, rounding, wholeDrain } from "./reading.ts"
+import { letInLate } from "./letIn.ts"
+import { all, blocked, capped, first, forcedExit, inside, killed, leftAt, rounding, wholeDrain } from "./reading.ts"
 
 export const noLateAcceptance = Law.make(
   "no-late-acceptance",
@@ -27,7 +28,9 @@ export const noLateAcceptance = Law.make(
     const lost = all(timeline, "Accepted").flatMap(({ entry: { gate, unit }, index }) => {
       const left = leftAt(timeline, { gate, unit })
       if (left === undefined)
-        return named(gate) ? [] : [violation(`unit ${unit} of ${gate} never ended, and nothing says so`, index)]
+        return named(gate) || killed(timeline) !== undefined
+          ? []
+          : [violation(`unit ${unit} of ${gate} never ended, and nothing says so`, index)]
       if (left.entry.whole || named(gate, left.index)) return []
       // Who leaves at once says so before anything is torn.
       if (forced !== undefined && forced.index < left.index) return []
@@ -42,12 +45,14 @@ export const noLateAcceptance = Law.make(
     return [
       ...late,
       ...lost,
+      ...letInLate(life, violation),
       ...excess,
       ...unfinished(life, violation),
       ...untouched(life, violation),
       ...idle(life, violation),
       ...interruptedEarly(life, violation),
-      ...overcounted(life, violation)
+      ...overcounted(life, violation),
+      ...closedTwice(life, violation)
     ]
   }
 )
@@ -144,7 +149,8 @@ const overcounted = ({ timeline }: Law.Life, violation: Law.Violated): ReadonlyA
     )
     const closed = first(timeline, "GateClosed", ({ name }) => name === kind)
     // What comes in the very instant of the count may have been counted before it could say so.
-    if (units.length === 0 || closed === undefined || closed.entry.at + rounding >= at) return []
+    if (units.length === 0 || closed === undefined) return []
+    if (at - blocked(timeline, closed.entry.at, at) <= closed.entry.at + rounding) return []
     const open = units.filter(({ entry }) => {
       const left = leftAt(timeline, entry)
       if (left === undefined || left.index > index) return true
@@ -154,3 +160,22 @@ const overcounted = ({ timeline }: Law.Life, violation: Law.Violated): ReadonlyA
       ? [violation(`${kind} has at most ${open.length} unfinished units, and ${count} are told`, index)]
       : []
   })
+
+/** A gate closes once, and is waited for once. Of gates that share a name only a scripted one is known to be one. */
+const closedTwice = ({ timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
+  const units = [...all(timeline, "Accepted"), ...all(timeline, "Refused")]
+  return Array.from(new Set(units.map(({ entry }) => entry.gate))).flatMap((gate) => {
+    const closed = all(timeline, "GateClosed").filter(({ entry }) => entry.name === gate)
+    const waited = all(timeline, "Awaited").filter(({ entry }) => entry.name === gate && entry.kind === "drainable")
+    return [closed, waited].flatMap((tales) =>
+      tales.length > 1
+        ? [
+            violation(
+              `${gate} was told ${tales.length} times to be closed or drained`,
+              ...tales.map((one) => one.index)
+            )
+          ]
+        : []
+    )
+  })
+}

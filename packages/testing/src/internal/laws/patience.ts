@@ -1,17 +1,20 @@
 /**
  * The other half of being in time: nobody is given up before the budget is used up, and what is granted is given.
  */
+import { isStopState } from "quiesce/Phase"
 import type * as Law from "../../Law.ts"
-import { all, capped, first, instancesOf, nameOf, tolerance, total, wholeDrain } from "./reading.ts"
+import type { Entry } from "../../Timeline.ts"
+import { all, blocked, capped, first, instancesOf, nameOf, tolerance, total, wholeDrain } from "./reading.ts"
 
 /** A component is left behind when its own budget, or that of all releases, is used up. */
 export const givenUpEarly = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
   const { limits, timeline } = life
   const request = first(timeline, "StopRequested")
   const rollback = first(timeline, "ComponentStopping")
-  const rolledBack =
+  const rolledBack = (before: number): boolean =>
     request === undefined ||
     request.entry.reason._tag === "StartFailed" ||
+    before < request.index ||
     (rollback !== undefined && rollback.index < request.index)
   const instances = instancesOf(timeline).map(nameOf)
   return all(timeline, "ComponentAbandoned").flatMap(({ entry: { after, at, id, limit, name }, index }) => {
@@ -29,7 +32,7 @@ export const givenUpEarly = (life: Law.Life, violation: Law.Violated): ReadonlyA
     if (limit === "gracePeriod") {
       // The deadline of a rollback began before anything tells of it.
       const over = (request?.entry.at ?? at) + total(life) - limits.reserve
-      if (!rolledBack && at + tolerance(life) < over)
+      if (!rolledBack(index) && at + tolerance(life) < over)
         found.push(violation(`${name} was left behind for the grace period, of which ${over - at} ms were left`, index))
       return found
     }
@@ -45,6 +48,43 @@ export const givenUpEarly = (life: Law.Life, violation: Law.Violated): ReadonlyA
     return found
   })
 }
+
+/** What a state was waiting for, each with the instant in which that was over. */
+const waits = new Set<Entry["_tag"]>(["Awaited", "CriticalSectionWaited", "ComponentStopped", "ComponentAbandoned"])
+
+/** A state is over as soon as there is nothing left to wait for. */
+export const dawdled = ({ limits, timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> =>
+  all(timeline, "StateChanged").flatMap(({ entry: { at, from: state, to }, index }) => {
+    const entered = first(timeline, "StateChanged", (change) => change.to === state)
+    if (entered === undefined || to === "Exit" || !isStopState(state) || state === "LameDuck") return []
+    const last = timeline.reduce(
+      (latest, entry) => (waits.has(entry._tag) && entry.at <= at ? Math.max(latest, entry.at) : latest),
+      entered.entry.at
+    )
+    const sections = all(timeline, "SectionEntered")
+    const held =
+      sections.some(
+        ({ entry: { section }, index: began }) =>
+          began < index &&
+          !timeline.slice(began, index).some((entry) => entry._tag === "SectionLeft" && entry.section === section)
+      ) ||
+      // One that is not scripted tells of itself at its end alone.
+      timeline.slice(index).some((entry) => {
+        if (entry._tag === "Straggler") return entry.kind.startsWith("critical section ")
+        return (
+          entry._tag === "CriticalSectionWaited" && !sections.some(({ entry: { section } }) => section === entry.name)
+        )
+      })
+    return !held && at - blocked(timeline, last, at) > last + limits.slack
+      ? [
+          violation(
+            `${state} went on for ${at - last} ms, and there was nothing left to wait for`,
+            entered.index,
+            index
+          )
+        ]
+      : []
+  })
 
 /** A lease that Draining was granted is there before anything is given up. */
 export const leaseNotGiven = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {

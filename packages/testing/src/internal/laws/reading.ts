@@ -19,7 +19,10 @@ export const first = <Tag extends Entry["_tag"]>(
   timeline: Timeline,
   tag: Tag,
   where: (entry: Of<Tag>) => boolean = () => true
-): At<Of<Tag>> | undefined => all(timeline, tag).find(({ entry }) => where(entry))
+): At<Of<Tag>> | undefined => {
+  for (const [index, entry] of timeline.entries()) if (isOf(entry, tag) && where(entry)) return { entry, index }
+  return undefined
+}
 
 const isOf = <Tag extends Entry["_tag"]>(entry: Entry, tag: Tag): entry is Of<Tag> => entry._tag === tag
 
@@ -34,25 +37,52 @@ export const killed = (timeline: Timeline): At<Entry> | undefined =>
 /** The component that an instance is one of: `db` of `db~2` (the kit's) and of `db#2` (the application's). */
 export const nameOf = (instance: string): string => instance.replace(/[~#.]\d+$/, "")
 
-/** Whether the application itself said that it had left this component behind, before a place or at all. */
-export const abandoned = (timeline: Timeline, component: string, before = timeline.length): boolean =>
-  all(timeline, "ComponentAbandoned").some(
-    ({ entry, index }) => index < before && (nameOf(entry.name) === nameOf(component) || isComposition(entry.name))
-  )
+const leftBehind = (timeline: Timeline, component: string): ReadonlyArray<At<Of<"ComponentAbandoned">>> =>
+  all(timeline, "ComponentAbandoned").filter(({ entry }) => nameOf(entry.name) === nameOf(component))
 
-/** What has no name of its own, or is hidden in a layer that is fresh, is left behind with what it is a part of. */
-const isComposition = (name: string): boolean => /^(composition of|layer#|the application itself)/.test(name)
+/**
+ * Whether the application itself said that it had left this component behind. Of several instances nobody can tell which is
+ * which: it has to have said so as often as there are any that were never released.
+ */
+export const abandoned = (timeline: Timeline, component: string): boolean => {
+  const left = leftBehind(timeline, component).length
+  if (left === 0) return false
+  const released = new Set(all(timeline, "Released").map(({ entry }) => entry.component))
+  const kept = instancesOf(timeline).filter((one) => nameOf(one) === nameOf(component) && !released.has(one))
+  return kept.length <= left
+}
 
-/** A start that could not be interrupted in time: it was told to be left behind, and nobody can say what it still does. */
-export const startLeftBehind = (timeline: Timeline, before = timeline.length): boolean =>
-  all(timeline, "Awaited").some(
-    ({ entry, index }) => entry.kind === "start" && entry.result === "abandoned" && index < before
+/** Whether it had said so, of any instance, before a place. */
+export const abandonedBefore = (timeline: Timeline, component: string, before: number): boolean =>
+  leftBehind(timeline, component).some(({ index }) => index < before)
+
+/**
+ * Whether the start of the application had been given up before a place, and this component was a part of it that never
+ * started: it was interrupted, or left behind, itself or in something that has no name. Nobody can say when what was given up
+ * still goes on, and what it then builds in its closed scope is in no account.
+ */
+export const startLeftBehind = (timeline: Timeline, component: string, before: number): boolean => {
+  const isIt = (name: string): boolean => nameOf(name) === nameOf(component)
+  return (
+    all(timeline, "Awaited").some(
+      ({ entry, index }) => entry.kind === "start" && entry.result === "abandoned" && index < before
+    ) &&
+    timeline.some(
+      (entry) =>
+        (entry._tag === "ComponentAbandoned" &&
+          entry.limit === "start" &&
+          (isIt(entry.name) || hasNoName(entry.name))) ||
+        (entry._tag === "ComponentStartFailed" && entry.interrupted && isIt(entry.name))
+    )
   )
+}
+
+const hasNoName = (name: string): boolean => /^(composition of|layer#)/.test(name)
 
 /** Milliseconds of a span in which the event loop was blocked: nobody can be in time then. */
 export const blocked = (timeline: Timeline, from: number, to: number): number =>
   all(timeline, "Blocked").reduce(
-    (sum, { entry }) => sum + (entry.at > from && entry.at - entry.millis <= to ? entry.millis : 0),
+    (sum, { entry: { at, millis } }) => sum + Math.max(Math.min(at, to) - Math.max(at - millis, from), 0),
     0
   )
 

@@ -1,10 +1,12 @@
 import * as Law from "../../Law.ts"
+import { outOfTurn, skipped } from "./hooks.ts"
 import { abandoned, all, ends, first, forcedExit } from "./reading.ts"
 
 export const releasedOnce = Law.make(
   "released-once",
   "every acquired component is released exactly once, whatever the instant of the stop",
-  ({ timeline }, violation) => {
+  (life, violation) => {
+    const { timeline } = life
     const forced = forcedExit(timeline) !== undefined
     const seen = all(timeline, "Acquired").flatMap(({ entry: { component }, index }) => {
       const releases = all(timeline, "Releasing").filter(({ entry }) => entry.component === component)
@@ -29,6 +31,6 @@ export const releasedOnce = Law.make(
         ? []
         : [violation(`${name} began to stop twice`, earlier.index, index)]
     })
-    return [...seen, ...unasked, ...told, ...begun]
+    return [...seen, ...unasked, ...told, ...begun, ...outOfTurn(life, violation), ...skipped(life, violation)]
   }
 )

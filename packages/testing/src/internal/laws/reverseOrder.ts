@@ -1,5 +1,5 @@
 import * as Law from "../../Law.ts"
-import { abandoned, all, ends, first, startLeftBehind } from "./reading.ts"
+import { abandonedBefore, all, ends, first, startLeftBehind } from "./reading.ts"
 
 export const reverseOrder = Law.make(
   "reverse-order",
@@ -11,13 +11,13 @@ export const reverseOrder = Law.make(
         .filter(({ entry }) => entry.needs.includes(component))
         .flatMap(({ entry: { component: dependant }, index: began }) => {
           if (began > index)
-            return startLeftBehind(timeline, began)
+            return startLeftBehind(timeline, dependant, began)
               ? []
               : [violation(`${dependant} began to start with ${component}, which had been released`, index, began)]
           const acquired = first(timeline, "Acquired", (other) => other.component === dependant)
           const released = first(timeline, "Released", (other) => other.component === dependant)
           if (acquired === undefined || (released !== undefined && released.index < index)) return []
-          return abandoned(timeline, dependant, index)
+          return abandonedBefore(timeline, dependant, index)
             ? []
             : [violation(`${component} began to stop while ${dependant} was using it`, acquired.index, index)]
         })

@@ -14,7 +14,7 @@ export const startRollback = Law.make(
     // What is being released is not built upon: the start is over when the release begins.
     const releasing = first(timeline, "StateChanged", ({ to }) => to === "Releasing")
     const built = all(timeline, "Acquiring").flatMap(({ entry: { component }, index }) =>
-      releasing !== undefined && index > releasing.index && !startLeftBehind(timeline, index)
+      releasing !== undefined && index > releasing.index && !startLeftBehind(timeline, component, index)
         ? [violation(`${component} began to start although the application was being released`, releasing.index, index)]
         : []
     )

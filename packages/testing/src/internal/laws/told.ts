@@ -26,6 +26,7 @@ const failureOf = (entry: Entry): string | undefined => {
 const mustSay = (entry: Entry): ReadonlyArray<string> | undefined => {
   const failure = failureOf(entry)
   if (failure !== undefined) return [failure]
+  if (entry._tag === "ComponentStopped" && entry.failure !== undefined) return [entry.failure]
   if (entry._tag === "Straggler") return [`${entry.count} ${entry.kind}`]
   if (entry._tag === "CriticalSectionWaited" && entry.exceeded) return [entry.name, "limit"]
   if (entry._tag === "Awaited" && entry.result === "abandoned") return [entry.name, "not waited for"]
@@ -38,6 +39,22 @@ const loud = new Set(["Warn", "Error", "Fatal"])
 /** The lines that nobody can miss. */
 export const loudLines = (timeline: Timeline): ReadonlyArray<At<Of<"Logged">>> =>
   all(timeline, "Logged").filter(({ entry }) => loud.has(entry.level))
+
+/**
+ * Those of them that the framework itself has said, each just before its event, and what is said in the same words again. The
+ * user may log the same failure as well, in other words.
+ */
+export const frameworkLines = (timeline: Timeline): ReadonlyArray<At<Of<"Logged">>> => {
+  const lines = loudLines(timeline)
+  if (first(timeline, "AppStarting") === undefined) return lines
+  const said = new Set(
+    lines.flatMap(({ entry, index }) => {
+      const next = timeline[index + 1]
+      return next !== undefined && mustSay(next) !== undefined ? [entry.message] : []
+    })
+  )
+  return lines.filter(({ entry }) => said.has(entry.message))
+}
 
 /** Events of what went wrong without a line in the log. */
 export const notLogged = ({ timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
@@ -57,7 +74,9 @@ export const notReported = (
   violation: Law.Violated
 ): ReadonlyArray<Law.Violation> => {
   const { timeline } = life
-  const failures = timeline.flatMap((entry, index) => {
+  // What fails when the process has left is too late for a report.
+  const ended = first(timeline, "Ended")?.index ?? timeline.length
+  const failures = timeline.slice(0, ended).flatMap((entry, index) => {
     const failure = failureOf(entry)
     return failure === undefined || report.failures.some((line) => line.includes(failure))
       ? []
@@ -77,12 +96,12 @@ export const notReported = (
   const waits = all(timeline, "Awaited").filter(({ index }) => index > requested)
   const sections = all(timeline, "CriticalSectionWaited").filter(({ index }) => index > requested)
   const counts = [
-    ...(report.awaited.length < waits.length
-      ? [violation(`the report has ${report.awaited.length} of ${waits.length} waits`, requested)]
-      : []),
-    ...(report.criticalSections.length === sections.length
-      ? []
-      : [violation(`the report has ${report.criticalSections.length} of ${sections.length} sections`, requested)])
+    ...waits
+      .filter(({ entry }) => !report.awaited.some((row) => isSame(row, entry)))
+      .map(({ entry, index }) => violation(`the report does not say that ${entry.name} was ${entry.result}`, index)),
+    ...sections
+      .filter(({ entry }) => !report.criticalSections.some((row) => isSame(row, entry)))
+      .map(({ entry, index }) => violation(`the report does not say how ${entry.name} ended`, index))
   ]
   // A drainable is waited for from the moment in which it closes.
   const gates = waits.flatMap(({ entry, index }) => {
@@ -97,5 +116,9 @@ export const notReported = (
   return [...failures, ...rows, ...counts, ...gates]
 }
 
-/** The report of a timeline. */
-export const reportOf = ({ timeline }: Law.Life): Report.Report => Report.fromEvents(events(timeline))
+/** Whether a row of the report says what an event said. */
+const isSame = (row: object, entry: Entry): boolean =>
+  Object.entries(row).every(([key, value]) => Reflect.get(entry, key) === value)
+
+/** The report of a life. */
+export const reportOf = ({ report, timeline }: Law.Life): Report.Report => report ?? Report.fromEvents(events(timeline))
