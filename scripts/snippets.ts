@@ -2,7 +2,7 @@
 // blocks of every README and of docs/. Each becomes a module of its own, in examples/.snippets, which sees the packages as a
 // user's project does. A wrong snippet is reported at its own file and line.
 import { spawnSync } from "node:child_process"
-import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { globSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join, relative } from "node:path"
 
 const root = join(import.meta.dirname, "..")
@@ -45,6 +45,7 @@ mkdirSync(folder, { recursive: true })
 for (const [index, { code }] of snippets.entries())
   writeFileSync(join(folder, `snippet-${index}.ts`), `${code}\nexport {}\n`)
 // What a snippet of an entry module imports.
+symlinkSync(join(root, "examples/parts"), join(folder, "parts"))
 writeFileSync(
   join(folder, "app.ts"),
   'import * as Layer from "effect/Layer"\nconst App: Layer.Layer<never> = Layer.empty\nexport default App\n'

@@ -8,7 +8,7 @@ const read = (file: string): string => readFileSync(join(import.meta.dirname, fi
 const blocks = Array.from(read("../../docs/guide/03-test-a-stop.md").matchAll(/```ts\n(.*?)```/gs), ([, code]) => code)
 
 const files = [
-  read("../11-test-kit.ts").replace(/^\/\/.*\n/gm, ""),
+  ...["../parts/shop.ts", "../11-test-kit.ts"].map((file) => read(file).replace(/^\/\/.*\n/gm, "")),
   ...readdirSync(import.meta.dirname)
     .filter((file) => file.startsWith("kit-"))
     .map(read)

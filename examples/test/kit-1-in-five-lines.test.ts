@@ -1,7 +1,7 @@
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestApp from "@quiesce/testing/TestApp"
-import { Orders, shop } from "../11-test-kit.ts"
+import { Orders, shop } from "../parts/shop.ts"
 
 it.effect("an order that was accepted is finished before the shop closes", () =>
   Effect.gen(function* () {

@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 import * as PartialOrder from "@quiesce/testing/PartialOrder"
 import * as Scripted from "@quiesce/testing/Scripted"
 import * as TestApp from "@quiesce/testing/TestApp"
-import { shop } from "../11-test-kit.ts"
+import { shop } from "../parts/shop.ts"
 
 const { before, chain, entered, event, never, once, stopped, stopping, unordered } = PartialOrder
 

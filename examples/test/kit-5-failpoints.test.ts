@@ -2,7 +2,7 @@ import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Failpoint from "@quiesce/testing/Failpoint"
 import * as TestApp from "@quiesce/testing/TestApp"
-import { Orders, shop } from "../11-test-kit.ts"
+import { Orders, shop } from "../parts/shop.ts"
 
 /** Places an order, and lives to the end: what is in the database then, and the report. */
 const order = Effect.gen(function* () {
