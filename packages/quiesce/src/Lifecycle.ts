@@ -11,7 +11,7 @@ import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Event } from "./Event.ts"
-import type { Section } from "./internal/Sections.ts"
+import type { Section, SectionOptions } from "./internal/Sections.ts"
 import type { AppState } from "./Phase.ts"
 import type { Report } from "./Report.ts"
 import type { ShuttingDown } from "./ShuttingDown.ts"
@@ -161,7 +161,11 @@ export class Lifecycle extends Context.Service<
 
     /** What `CriticalSection.run` is made of; use that. */
     readonly criticalSections: {
-      readonly enter: (name: string, atMost: number, allowDuringStop: boolean) => Effect.Effect<Section, ShuttingDown>
+      readonly enter: (
+        name: string,
+        options: SectionOptions,
+        restore: (effect: Effect.Effect<boolean>) => Effect.Effect<boolean>
+      ) => Effect.Effect<Section, ShuttingDown>
       readonly leave: (section: Section) => void
       readonly bound: (section: Section) => Effect.Effect<void>
     }

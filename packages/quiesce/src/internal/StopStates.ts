@@ -180,8 +180,8 @@ export class StopStates {
 
   /** Waits until nothing is awaited and no section is open, also what was added meanwhile. */
   readonly #atRest: Effect.Effect<void> = Effect.suspend(() => {
-    const section = this.sections.awaited
-    if (section !== undefined) return Effect.andThen(Deferred.await(section.ended), this.#atRest)
+    const { awaited } = this.sections
+    if (awaited !== undefined) return Effect.andThen(Deferred.await(awaited), this.#atRest)
     return this.waits.names.length === 0 ? Effect.void : Effect.andThen(this.waits.empty, this.#atRest)
   })
 

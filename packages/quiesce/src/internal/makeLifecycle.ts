@@ -106,13 +106,26 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
     onStopped: (name, effect) => Effect.map(provided(name, effect), (made) => pipeline.registerHook("onStopped", made)),
     emergency: (name, run) => scoped(participants.emergency, { name, run }, (item) => participants.emergency.add(item)),
     criticalSections: {
-      enter: (name, atMost, allowDuringStop) =>
+      enter: (name, { allowDuringStop, atMost, key }, restore) =>
         Effect.flatMap(CurrentSection, (outer) => {
-          const inside = outer !== undefined && sections.open.has(outer)
-          const refused = Phase.isRefusing(pipeline.phase.state) && !allowDuringStop && !inside
-          return refused
-            ? Effect.fail(new ShuttingDown({ kind: name }))
-            : Effect.sync(() => sections.enter(name, atMost))
+          const late = allowDuringStop || (outer !== undefined && sections.open.has(outer))
+          const refused = Effect.suspend(() => Effect.fail(new ShuttingDown({ kind: name })))
+          const isRefused = (): boolean => Phase.isRefusing(pipeline.phase.state) && !late
+          if (isRefused()) return refused
+          if (key === undefined || sections.holds(outer, key))
+            return Effect.sync(() => sections.enter(name, atMost, outer))
+          return Effect.suspend(() => {
+            const turn = sections.keys.lineUp(key, late)
+            return restore(Deferred.await(turn.ready)).pipe(
+              Effect.onInterrupt(() => Effect.sync(() => sections.keys.leave(turn))),
+              Effect.flatMap((ready) => {
+                // The state counts at once; who sends the others away may have to wait for its turn.
+                if (ready && !isRefused()) return Effect.sync(() => sections.enter(name, atMost, outer, turn))
+                sections.keys.leave(turn)
+                return refused
+              })
+            )
+          })
         }),
       leave: (section) => sections.leave(section),
       bound: (section) => sections.bound(section)
