@@ -1,4 +1,4 @@
-export * as AtCapacity from "./AtCapacity.ts"
+export { AtCapacity } from "./AtCapacity.ts"
 export * as App from "./App.ts"
 export * as Component from "./Component.ts"
 export * as CriticalSection from "./CriticalSection.ts"
