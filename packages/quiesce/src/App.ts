@@ -70,6 +70,8 @@ export interface App {
   readonly signalUnsafe: (signal: string) => void
   /** Asks for a stop, synchronously; see `Lifecycle.requestStop`. */
   readonly requestStopUnsafe: (reason: StopReason.StopReason) => void
+  /** Asks for a reload, synchronously; see `Lifecycle.requestReload`. A platform does so for SIGHUP, and else for a stop. */
+  readonly requestReloadUnsafe: (trigger: string) => boolean
   /**
    * Tells of an exception or a rejection that nobody caught: logged with its cause, and the reason for a graceful stop
    * within `crashGracePeriod` unless the application is stopping already.
@@ -116,6 +118,7 @@ export const start = <A, E, R>(
       lifecycle,
       signalUnsafe: pipeline.signal,
       requestStopUnsafe: pipeline.requestStop,
+      requestReloadUnsafe: (trigger) => pipeline.reloads.request(trigger),
       reportCrashUnsafe: pipeline.crash,
       events: pipeline.log.events,
       stopped: Deferred.await(pipeline.stopped)

@@ -45,6 +45,9 @@ export type AwaitedKind = typeof AwaitedKind.Type
  *   for any longer.
  * - `Straggler`: accepted work still unfinished when its budget ended, or when the scope of its drainable closed before the
  *   application drained, by kind.
+ * - `ReloadStarted`: a new configuration is worked on; `trigger` is what asked for it. `Reloaded.changed`: paths of the keys whose
+ *   new values are in force, none when the configuration is what it was. `Reloaded.restart`: changed ones that need a restart.
+ *   `ReloadFailed`: the old configuration and the old instances stay. `ReloadAbandoned`: likewise, because a stop came.
  * - `Lingering`: what still holds the process after the release.
  */
 export const Event = Schema.TaggedUnion({
@@ -64,6 +67,16 @@ export const Event = Schema.TaggedUnion({
   ComponentStoppedLate: { ...component, failure: Schema.optionalKey(Schema.String) },
   BackgroundFailed: { ...component, message: Schema.String, policy: Schema.Literals(["stop", "log"]) },
   Crashed: { at, kind: Schema.Literals(["uncaughtException", "unhandledRejection"]), message: Schema.String },
+  ReloadStarted: { at, name: Schema.String, trigger: Schema.String },
+  Reloaded: {
+    at,
+    name: Schema.String,
+    version: Schema.Number,
+    changed: Schema.Array(Schema.String),
+    restart: Schema.Array(Schema.String)
+  },
+  ReloadFailed: { at, name: Schema.String, message: Schema.String },
+  ReloadAbandoned: { at, name: Schema.String },
   StopRequested: { at, reason: StopReason, spent: Schema.optionalKey(Schema.Number) },
   Escalated: { at, rung: Schema.Literals(["Graceful", "Interrupt", "Exit"]), signal: Schema.String },
   GateClosed: { at, name: Schema.String },

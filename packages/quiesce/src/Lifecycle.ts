@@ -44,6 +44,16 @@ export interface Drainable {
   readonly interrupt?: Effect.Effect<void>
 }
 
+/** What a reload came to. Keys are paths, as `server.port`. */
+export interface Reloaded {
+  /** Counts the configurations that were put in force; 1 is the one of the start. */
+  readonly version: number
+  /** Keys whose new values are in force; none: nothing had changed, and that is a success. */
+  readonly changed: ReadonlyArray<string>
+  /** Keys that have changed and keep their old values until a restart. */
+  readonly restart: ReadonlyArray<string>
+}
+
 /** What a person asks with `SIGUSR2`, `/status` or a progress line: a snapshot, never waiting. */
 export interface Status {
   readonly state: AppState
@@ -153,6 +163,25 @@ export class Lifecycle extends Context.Service<
      * what is left of the grace period then, at least nine tenths of the reserve.
      */
     readonly onStopped: <R>(name: string, effect: Effect.Effect<unknown, unknown, R>) => Effect.Effect<void, never, R>
+    /**
+     * Runs the reload of `name` in the state Reloading, and tells how it ended. One at a time: whoever comes while another
+     * runs waits for its turn, and during the start for its end. A stop abandons it: the work is interrupted, and it fails with
+     * `ShuttingDown`. That a failure leaves everything as it was is the work's own business; `@quiesce/reload` sees to that.
+     */
+    readonly reload: <E, R>(
+      what: { readonly name: string; readonly trigger: string },
+      work: Effect.Effect<Reloaded, E, R>
+    ) => Effect.Effect<Reloaded, E | ShuttingDown, R>
+    /**
+     * Is told when a reload is asked for, until the scope closes: `request` makes a note of it and returns. Where there is one,
+     * SIGHUP asks for a reload and not for a stop, to the end of the application.
+     */
+    readonly onReloadRequested: (
+      name: string,
+      request: (trigger: string) => void
+    ) => Effect.Effect<void, never, Scope.Scope>
+    /** Asks for a reload and returns at once; `false`: there is nothing to be reloaded. */
+    readonly requestReload: (trigger: string) => Effect.Effect<boolean>
     /**
      * A synchronous function for the forced exit, when nothing asynchronous runs any more: write a state file, send a last
      * datagram. A throw is caught and reported. Removed when the scope closes.

@@ -29,14 +29,14 @@ export const answer = (path: ProbePath, seen: Seen): Answer => {
     case "/livez":
       return make(true, "event-loop", "answering")
     case "/readyz":
-      return make(seen.state === "Running", "lifecycle", readiness(seen))
+      return make(Phase.isRunning(seen.state), "lifecycle", readiness(seen))
     case "/startupz":
       return make(seen.started, "lifecycle", seen.started ? "started" : `${seen.state}: not started`)
   }
 }
 
 const readiness = ({ state }: Seen): string => {
-  if (state === "Running") return state
+  if (Phase.isRunning(state)) return state
   if (!Phase.isStopping(state)) return `${state}: not started yet`
   return Phase.isRefusing(state)
     ? `${state}: stopping, takes no new work`

@@ -75,7 +75,10 @@ export const launch = <A, E>(
   if (statusSignal !== false && process.platform !== "win32") {
     process.on(statusSignal, () => output.error(statusText(options.name ?? "app", started.lifecycle.statusUnsafe())))
   }
-  signals.deliver(started.signalUnsafe)
+  signals.deliver((signal) => {
+    // "Read your configuration again", where there is one that can be.
+    if (signal !== "SIGHUP" || !started.requestReloadUnsafe(signal)) started.signalUnsafe(signal)
+  })
 }
 
 /** For a slow reader there is what remains of the grace period; who forces an exit wants it within 50 ms. */

@@ -28,6 +28,7 @@ import { exitCodeOf } from "./exitCodeOf.ts"
 import type { Kernel } from "./Kernel.ts"
 import { Ledger } from "./Ledger.ts"
 import type { Hook, HookKind } from "./Participants.ts"
+import { Reloads } from "./Reloads.ts"
 import { StopStates } from "./StopStates.ts"
 import { TrackedMemoMap } from "./TrackedMemoMap.ts"
 
@@ -46,6 +47,7 @@ export interface PipelineOptions {
 export class Pipeline implements Kernel {
   readonly ledger: Ledger
   readonly states: StopStates
+  readonly reloads: Reloads
   readonly log: EventLog
   readonly stopTimeout: number
   readonly stopped: Deferred.Deferred<Report.Report> = Deferred.makeUnsafe()
@@ -70,6 +72,11 @@ export class Pipeline implements Kernel {
     this.log = new EventLog(options.context, options.listeners)
     this.ledger = new Ledger(this)
     this.states = new StopStates(this, this.ledger, options.budgets)
+    this.reloads = new Reloads(
+      this,
+      (input) => this.#dispatch(input),
+      () => this.#phase.state
+    )
   }
 
   // --- Kernel ---------------------------------------------------------------------------------------------------------
@@ -236,13 +243,14 @@ export class Pipeline implements Kernel {
     this.emit({ _tag: "StopRequested", at: this.now(), reason, ...(failed ? { spent } : {}) })
   }
 
-  #enter(state: Phase.StopState | "Running" | "Stopped"): void {
+  #enter(state: Phase.Entered): void {
     // Escalation can come while the state before is still at work.
     const worker = this.#worker
     this.#worker = undefined
     this.states.leave()
     worker?.interruptUnsafe()
     if (state === "Running") Deferred.doneUnsafe(this.states.running, Effect.void)
+    else if (state === "Reloading") return
     else if (state === "Stopped") this.#end(Report.outcomeOf(this.log.events))
     else this.#work(state)
   }

@@ -20,7 +20,11 @@ const stopped = (name: string, failure: string | undefined, when: string): Line 
 
 const line = Event.match({
   AppStarting: (e): Line => ["Debug", `${e.name} is starting`],
-  StateChanged: (e): Line => ["Info", `${e.from} -> ${e.to}`],
+  // Of a reload there is more to say than its states.
+  StateChanged: (e): Line => [
+    e.to === "Reloading" || (e.from === "Reloading" && e.to === "Running") ? "Debug" : "Info",
+    `${e.from} -> ${e.to}`
+  ],
   ComponentStarting: (e): Line => ["Debug", `${e.name} is starting`],
   ComponentNamed: (): Line => undefined,
   ComponentStarted: (e): Line => ["Debug", `${e.name} started`],
@@ -39,6 +43,14 @@ const line = Event.match({
   ComponentStoppedLate: (e): Line => stopped(e.name, e.failure, " after it had been left behind"),
   BackgroundFailed: (e): Line => ["Error", `a background fiber of ${e.name} died: ${e.message}`],
   Crashed: (e): Line => ["Fatal", `${e.kind}: ${e.message}`],
+  ReloadStarted: (e): Line => ["Info", `${e.name} is reloading (${e.trigger})`],
+  Reloaded: (e): Line => [
+    e.restart.length === 0 ? "Info" : "Warn",
+    `${e.name} ${e.changed.length === 0 ? "is unchanged" : `reloaded, version ${e.version}: ${e.changed.join(", ")}`}` +
+      (e.restart.length === 0 ? "" : `; changed, and in force only after a restart: ${e.restart.join(", ")}`)
+  ],
+  ReloadFailed: (e): Line => ["Error", `${e.name} could not be reloaded, and what runs stays as it is: ${e.message}`],
+  ReloadAbandoned: (e): Line => ["Info", `${e.name}: the reload was abandoned because the application stops`],
   StopRequested: (e): Line => ["Info", `stopping: ${StopReason.describe(e.reason)}`],
   Escalated: (e): Line => [
     "Warn",

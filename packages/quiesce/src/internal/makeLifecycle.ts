@@ -104,6 +104,14 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
     onStopping: hook("onStopping"),
     awaitBeforeStop: hook("awaitBeforeStop"),
     onStopped: (name, effect) => Effect.map(provided(name, effect), (made) => pipeline.registerHook("onStopped", made)),
+    reload: (what, work) =>
+      pipeline.reloads.run(what, work, {
+        begun: Deferred.await(states.running),
+        stop: Deferred.await(states.lameDuck)
+      }),
+    onReloadRequested: (name, request) =>
+      scoped(pipeline.reloads.reloaders, { name, request }, (item) => pipeline.reloads.add(item)),
+    requestReload: (trigger) => Effect.sync(() => pipeline.reloads.request(trigger)),
     emergency: (name, run) => scoped(participants.emergency, { name, run }, (item) => participants.emergency.add(item)),
     criticalSections: {
       enter: (name, { allowDuringStop, atMost, key }, restore) =>
