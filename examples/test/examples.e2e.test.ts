@@ -29,7 +29,16 @@ const examples: Readonly<Record<string, Expected>> = {
   "08-lazy-import.ts": { code: 0, says: [/imported and started/, /lazy-import stopped clean/] },
   "09-http.ts": { code: 0, stopAfter: "Starting -> Running", says: [/shop stopped clean/] },
   "10-virtual-time.ts": { code: 0, says: [/virtual-time stopped clean in 1\.5 s of 25 s/] },
-  "11-test-kit.ts": { code: 0, stopAfter: "Starting -> Running", says: [/test-kit stopped clean/] }
+  "11-test-kit.ts": { code: 0, stopAfter: "Starting -> Running", says: [/test-kit stopped clean/] },
+  "13-reload.ts": {
+    code: 0,
+    says: [
+      /smtp-1 sends: hello/,
+      /reloaded, version 2: greeting, smtp; .* only after a restart: port/,
+      /smtp-2 sends: good day/,
+      /reload stopped clean/
+    ]
+  }
 }
 
 const run = async (example: string, stopAfter: string | undefined) => {

@@ -17,3 +17,8 @@ const files = [
 it("every program of the chapter is a file that is run, and every such file is in the chapter", () => {
   expect(new Set(blocks)).toEqual(new Set(files))
 })
+
+it("the program of the chapter on reloads is an example that is run", () => {
+  const program = read("../13-reload.ts").replace(/^\/\/.*\n/gm, "")
+  expect(read("../../docs/guide/05-reload.md")).toContain(`\`\`\`ts\n${program}\`\`\``)
+})
