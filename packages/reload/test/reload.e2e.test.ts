@@ -262,32 +262,35 @@ describe("a save", () => {
   // Most of the time goes into starting the processes that are killed: `KILLS=200` for more.
   const kills = Number(process.env["KILLS"] ?? 60)
 
-  it.live(`that is killed at any instant leaves the old file or the new one: ${kills} times kill -9`, () =>
-    Effect.gen(function* () {
-      const compiled = folder()
-      let saves = 0
-      const unreadable: Array<string> = []
-      // Each child saves hundreds of times a second; it is killed at some instant of that.
-      const round = (path: string) =>
-        Effect.gen(function* () {
-          const env = { NODE_COMPILE_CACHE: compiled }
-          const child = yield* ChildApp.start({ args: [fixture("saver.ts"), path], env })
-          yield* child.says("saving")
-          yield* Effect.sleep(yield* Random.nextIntBetween(5, 40))
-          yield* child.signal("SIGKILL")
-          const { signal } = yield* child.ended
-          expect(signal).toBe("SIGKILL")
-          const text = readFileSync(path, "utf8")
-          if (isWhole(text)) saves += Schema.decodeUnknownSync(Saved)(JSON.parse(text)).count
-          else unreadable.push(text)
-        }).pipe(Effect.scoped)
-      const lane = (path: string) =>
-        Effect.forEach(Array.from({ length: kills / 2 }), () => round(path), { discard: true })
-      const lanes = [folder(), folder()].map((each) => join(each, "state.json"))
-      yield* Effect.forEach(lanes, lane, { concurrency: 2 })
-      expect(unreadable).toEqual([])
-      expect(saves).toBeGreaterThan(kills)
-    })
+  it.live(
+    `that is killed at any instant leaves the old file or the new one: ${kills} times kill -9`,
+    () =>
+      Effect.gen(function* () {
+        const compiled = folder()
+        let saves = 0
+        const unreadable: Array<string> = []
+        // Each child saves hundreds of times a second; it is killed at some instant of that.
+        const round = (path: string) =>
+          Effect.gen(function* () {
+            const env = { NODE_COMPILE_CACHE: compiled }
+            const child = yield* ChildApp.start({ args: [fixture("saver.ts"), path], env })
+            yield* child.says("saving")
+            yield* Effect.sleep(yield* Random.nextIntBetween(5, 40))
+            yield* child.signal("SIGKILL")
+            const { signal } = yield* child.ended
+            expect(signal).toBe("SIGKILL")
+            const text = readFileSync(path, "utf8")
+            if (isWhole(text)) saves += Schema.decodeUnknownSync(Saved)(JSON.parse(text)).count
+            else unreadable.push(text)
+          }).pipe(Effect.scoped)
+        const lane = (path: string) =>
+          Effect.forEach(Array.from({ length: kills / 2 }), () => round(path), { discard: true })
+        const lanes = [folder(), folder()].map((each) => join(each, "state.json"))
+        yield* Effect.forEach(lanes, lane, { concurrency: 2 })
+        expect(unreadable).toEqual([])
+        expect(saves).toBeGreaterThan(kills)
+      }),
+    kills * 2000
   )
 })
 

@@ -66,7 +66,7 @@ export const make = (): Coverage => {
       let state: string = "Starting"
       let number = 0
       for (const entry of timeline) {
-        if (entry._tag === "StateChanged") state = entry.to
+        if (entry._tag === "StateChanged") state = entry.to === "Reloading" ? "Running" : entry.to
         if (entry._tag !== "Signalled") continue
         number++
         const cell = cells.find((one) => one.state === state && one.signal === Math.min(number, 5))

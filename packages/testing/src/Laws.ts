@@ -1,8 +1,6 @@
 /**
  * The laws of the lifecycle, one by one, as checks of a timeline. What they say is the contract (`docs/laws.md`); what they
  * check here is told by two witnesses: the application's own events, and what scripted components saw for themselves.
- *
- * Law 14, `reload-atomic`, comes with reload.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -16,6 +14,7 @@ import { isolation } from "./internal/laws/isolation.ts"
 import { neverSilent } from "./internal/laws/neverSilent.ts"
 import { noLateAcceptance } from "./internal/laws/noLateAcceptance.ts"
 import { readyBeforeRefuse } from "./internal/laws/readyBeforeRefuse.ts"
+import { reloadAtomic } from "./internal/laws/reloadAtomic.ts"
 import { releasedOnce } from "./internal/laws/releasedOnce.ts"
 import { reverseOrder } from "./internal/laws/reverseOrder.ts"
 import { startRollback } from "./internal/laws/startRollback.ts"
@@ -32,6 +31,7 @@ export {
   noLateAcceptance,
   readyBeforeRefuse,
   releasedOnce,
+  reloadAtomic,
   reverseOrder,
   startRollback
 }
@@ -49,7 +49,8 @@ export const all: ReadonlyArray<Law> = [
   criticalSectionWhole,
   exitCode,
   neverSilent,
-  startRollback
+  startRollback,
+  reloadAtomic
 ]
 
 /**

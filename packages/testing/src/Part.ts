@@ -12,6 +12,7 @@ import { Lifecycle } from "quiesce/Lifecycle"
 import * as StopReason from "quiesce/StopReason"
 import * as Behaviour from "./Behaviour.ts"
 import { record } from "./internal/Journal.ts"
+import { reloadFields, startReloads } from "./internal/reloadPart.ts"
 
 /** When something begins: at a time after the component started, or at the very instant of a turn in the stop. */
 const When = Schema.Union([Schema.Number, Schema.Literals(["lameDuck", "stopping"])])
@@ -22,6 +23,7 @@ const When = Schema.Union([Schema.Number, Schema.Literals(["lameDuck", "stopping
  * - `Section`: a critical section, begun `when`, of length `takes` (below zero: for ever).
  * - `Background`: a fiber that does its behaviour; what it fails with is a background failure.
  * - `Hook`: something registered with the `Lifecycle`.
+ * - `Reloads`: `count` reloads, the first `when`, then one every `every` after the one before; each does its behaviour.
  * - `Emergency`: an emergency hook, which may throw.
  * - `Lease`: asks for more time as soon as the stop begins.
  * - `Ends`: asks for the stop itself.
@@ -37,6 +39,7 @@ export const Part = Schema.TaggedUnion({
   },
   Background: { behaviour: Behaviour.Behaviour },
   Hook: { on: Schema.Literals(["onStopping", "awaitBeforeStop", "onStopped"]), behaviour: Behaviour.Behaviour },
+  Reloads: reloadFields,
   Emergency: { throws: Schema.Boolean },
   Lease: { millis: Schema.Number },
   Ends: { after: Schema.Number, reason: Schema.Literals(["finished", "requested"]) }
@@ -55,6 +58,7 @@ export const start = (component: string, part: Part): Effect.Effect<void, never,
         Effect.flatMap(Lifecycle, (lifecycle) =>
           lifecycle[on](`${component}/${on}`, Behaviour.run(behaviour, component, `${on} failed`))
         ),
+      Reloads: (reloads) => startReloads(component, reloads),
       Emergency: ({ throws }) =>
         Effect.flatMap(Lifecycle, (lifecycle) => lifecycle.emergency(component, onEmergency(throws))),
       Lease: ({ millis }) =>

@@ -19,6 +19,7 @@ const section = { at, section: Schema.String }
  *   `stopTimeout` its own one.
  * - `Accepted`, `Refused`, `Left`: a unit of work at a gate; `masked` when it ignores interruption, `whole` when it left because
  *   it was finished.
+ * - `ReloadBegan`, `ReloadEnded`: an attempt to reload.
  * - `SectionEntered`, `SectionLeft`: a critical section; `late` when it may begin during a stop, `whole` when it came to its
  *   own end.
  * - `Failed`: something failed on purpose; `message` is unique, so that its log line can be found.
@@ -36,6 +37,13 @@ export const Observation = Schema.TaggedUnion({
   Accepted: { ...unit, masked: Schema.Boolean },
   Refused: unit,
   Left: { ...unit, whole: Schema.Boolean },
+  ReloadBegan: { at, reload: Schema.String, attempt: Schema.Number },
+  ReloadEnded: {
+    at,
+    reload: Schema.String,
+    attempt: Schema.Number,
+    how: Schema.Literals(["done", "failed", "interrupted"])
+  },
   SectionEntered: { ...section, atMost: Schema.Number, late: Schema.Boolean },
   SectionLeft: { ...section, whole: Schema.Boolean },
   Failed: { ...component, message: Schema.String },

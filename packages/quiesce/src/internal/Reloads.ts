@@ -66,7 +66,11 @@ export class Reloads {
           const exit = fiber.pollUnsafe()
           this.#tell(name, exit)
           // Told before it is waited for: what does not heed its interruption keeps nobody from knowing.
-          if (exit === undefined) yield* Fiber.interrupt(fiber)
+          if (exit === undefined) {
+            const late = yield* Effect.andThen(Fiber.interrupt(fiber), Fiber.await(fiber))
+            // And what it came to all the same is told, too.
+            if (Exit.isSuccess(late) || !Cause.hasInterruptsOnly(late.cause)) this.#tell(name, late)
+          }
           this.#dispatch({ _tag: "ReloadEnded" })
           return yield* exit ?? new ShuttingDown({ kind: name })
         })

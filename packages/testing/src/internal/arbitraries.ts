@@ -75,7 +75,18 @@ const section: Arbitrary.Arbitrary<Part> = Arbitrary.map(
   (fields) => ({ _tag: "Section", ...fields })
 )
 
+const reloads: Arbitrary.Arbitrary<Part> = Arbitrary.map(
+  Arbitrary.all({
+    when: pick([0, 10, 500, 900]),
+    every: pick([0, 0, 50, 300]),
+    count: pick([1, 3, 12]),
+    behaviour: behaviour(2)
+  }),
+  (fields) => ({ _tag: "Reloads", ...fields })
+)
+
 const part: Arbitrary.Arbitrary<Part> = oneOf<Part>(
+  reloads,
   requests,
   requests,
   requests,

@@ -109,6 +109,12 @@ function* simplerPart(part: Part): Generator<Part> {
       if (part.when !== 0) yield { ...part, when: 0 }
       if (part.allowDuringStop) yield { ...part, allowDuringStop: false }
       break
+    case "Reloads":
+      if (part.count > 1) yield { ...part, count: 1 }
+      if (part.when !== 0) yield { ...part, when: 0 }
+      if (part.every !== 0) yield { ...part, every: 0 }
+      for (const behaviour of simplerBehaviour(part.behaviour)) yield { ...part, behaviour }
+      break
     case "Background":
     case "Hook":
       for (const behaviour of simplerBehaviour(part.behaviour)) yield { ...part, behaviour }
