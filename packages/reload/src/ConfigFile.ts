@@ -52,6 +52,7 @@ export interface ConfigFile<out T> {
   readonly paths: ReadonlyArray<string>
   /** Names of the environment variables that are looked at. */
   readonly variables: ReadonlyArray<string>
+  /** What reading and writing are made of; use `load`, `save` and `Reload.layer`. */
   readonly definition: Definition<T>
 }
 
@@ -168,6 +169,8 @@ export const migration = <T, E>(
 /**
  * Reads a configuration once.
  *
+ * **When to use**: in scripts and tests; in an application `layer`, or `Reload.layer`.
+ *
  * **Errors**: `ConfigError` with everything that is wrong.
  *
  * **Interruption safety**: it only reads.
@@ -181,6 +184,10 @@ export const load = <T>(file: ConfigFile<T>): Effect.Effect<T, ConfigError, File
  * A configuration as a service of its own, read once, at the start.
  *
  * **When to use**: for programs that have no need to reload; else `Reload.layer`.
+ *
+ * **Errors**: `ConfigError`; an application ends with exit code 78.
+ *
+ * **Interruption safety**: it only reads.
  *
  * @example
  * ```ts
@@ -202,6 +209,8 @@ export const layer = <Self, T>(
 /**
  * Saves a configuration: whoever reads the file then, at whatever instant and after whatever crash, finds either the old one or
  * the new one, whole. It is written to a temporary file beside it, flushed, and renamed, and the folder is flushed too.
+ *
+ * **When to use**: for configuration that people change in the program itself. A reload that watches the file takes it up.
  *
  * **Details**: the first file is written, or the one named. The values are written as they are, secrets too; the permissions of
  * the file stay (0644 for a new one). Comments are lost. A temporary file that a killed save has left behind is taken away by a

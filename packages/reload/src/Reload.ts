@@ -5,6 +5,7 @@
  */
 import type * as Context from "effect/Context"
 import * as Clock from "effect/Clock"
+import * as ConfigProvider from "effect/ConfigProvider"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -137,6 +138,7 @@ const make = <T>(
 ): Effect.Effect<Reload<T>, ConfigError, FileSystem.FileSystem | Lifecycle | Scope.Scope> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
+    const environment = yield* ConfigProvider.ConfigProvider
     const lifecycle = yield* Lifecycle
     const sources = yield* readSources(definition)
     const decoded = yield* Effect.tapError(Effect.fromResult(decode(sources, definition)), logIssues)
@@ -188,7 +190,6 @@ const make = <T>(
       Effect.forkScoped
     )
 
-    const withFiles = Effect.provideService(FileSystem.FileSystem, fs)
     return {
       current: Effect.sync(() => coordinator.current),
       currentUnsafe: () => coordinator.current,
@@ -198,7 +199,14 @@ const make = <T>(
       ),
       status: Effect.map(SubscriptionRef.get(state), statusOf),
       statuses: Stream.map(SubscriptionRef.changes(state), statusOf),
-      reload: (trigger) => withFiles(coordinator.reload(trigger)),
+      // The files and the environment of this layer, whoever asks.
+      reload: (trigger) =>
+        coordinator
+          .reload(trigger)
+          .pipe(
+            Effect.provideService(FileSystem.FileSystem, fs),
+            Effect.provideService(ConfigProvider.ConfigProvider, environment)
+          ),
       join: (participant) =>
         Effect.asVoid(
           Effect.acquireRelease(

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
+import * as References from "effect/References"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as App from "quiesce/App"
@@ -68,7 +69,9 @@ const live = (path: string) =>
       Layer.provide(Reload.layer(Config, file, { poll: "1 hour", debounce: "20 millis" })),
       Layer.provide(NodeFileSystem.layer)
     )
-    const app = yield* Effect.acquireRelease(App.start(main), ({ lifecycle, stopped }) =>
+    // Hundreds of reloads have a lot to say.
+    const quiet = Effect.provideService(App.start(main), References.MinimumLogLevel, "None")
+    const app = yield* Effect.acquireRelease(quiet, ({ lifecycle, stopped }) =>
       Effect.andThen(lifecycle.requestStop(StopReason.finished), stopped)
     )
     const context = yield* Deferred.await(services)

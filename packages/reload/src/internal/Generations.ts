@@ -2,7 +2,7 @@
  * The instances of one resource, one after the other. Who borrows gets the newest and keeps it as long as needed; an old one is
  * released when its last borrower has left.
  *
- * Invariants, each a test of that name:
+ * Invariants:
  * 1. `always-one`: whoever borrows gets an instance, at every instant, and it is not released while borrowed, save by the limit.
  * 2. `make-before-break`: the old one is let go of only when the new one is in place.
  * 3. `released-once`: every instance that was built is released exactly once.
