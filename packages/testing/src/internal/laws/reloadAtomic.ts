@@ -28,6 +28,11 @@ const alone = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Viola
     const { index } = began
     const name = `reload ${began.entry.attempt} of ${began.entry.reload}`
     const state = all(life.timeline, "StateChanged").findLast((change) => change.index < index)
+    // A stop in the instant in which it begins: it is abandoned before it has done anything.
+    const cut =
+      state?.entry.from === "Reloading" &&
+      state.entry.to === "LameDuck" &&
+      began.entry.at - state.entry.at <= life.limits.slack
     const other = all(life.timeline, "ReloadBegan").find((each) => {
       const end = endOf(life, each)
       const told = first(life.timeline, "ReloadAbandoned", ({ name: of }) => of === each.entry.reload)
@@ -35,7 +40,7 @@ const alone = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Viola
       return open && (told === undefined || told.index > index)
     })
     return [
-      ...(state?.entry.to === "Reloading"
+      ...(state?.entry.to === "Reloading" || cut
         ? []
         : [violation(`${name} began while ${state?.entry.to ?? "Starting"}`, index)]),
       ...(other === undefined ? [] : [violation(`${name} began while another was going on`, other.index, index)])
