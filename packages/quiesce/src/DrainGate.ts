@@ -14,6 +14,7 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { AtCapacity } from "./AtCapacity.ts"
 import { Admission } from "./internal/Admission.ts"
+import { interruptInBatches } from "./internal/interruptInBatches.ts"
 import { type InFlight, Lifecycle } from "./Lifecycle.ts"
 import { isRefusing } from "./Phase.ts"
 import { ShuttingDown } from "./ShuttingDown.ts"
@@ -70,9 +71,6 @@ export interface Options {
    */
   readonly whenFull?: "wait" | "reject" | undefined
 }
-
-/** Interrupting very many fibers at once is one long block of the event loop; this many are a fraction of a millisecond each. */
-const interruptBatch = 2000
 
 /**
  * Makes a gate that takes part in the stop of the application until the scope closes: it closes when draining begins, the
@@ -207,11 +205,3 @@ const makeWith = Effect.fnUntraced(function* <E>(
   yield* Effect.addFinalizer(() => close)
   return gate
 })
-
-const interruptInBatches = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    for (let from = 0; from < fibers.length; from += interruptBatch) {
-      for (const fiber of fibers.slice(from, from + interruptBatch)) fiber.interruptUnsafe()
-      yield* Effect.yieldNow
-    }
-  })

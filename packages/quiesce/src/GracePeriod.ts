@@ -4,10 +4,12 @@
  * The grace period is the total; the budgets of the phases are caps taken from what remains of it, and the reserve is kept
  * back for flushing. Every budget is a duration or a `Schedule`: a budget ends when its schedule ends.
  */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 
 /** A time limit: a duration, or a schedule whose end is the limit. */
 export type Budget = Duration.Input | Schedule.Schedule<unknown>
@@ -17,7 +19,7 @@ export type Budget = Duration.Input | Schedule.Schedule<unknown>
  */
 export interface Options {
   /**
-   * From the first stop request to the exit.
+   * From the first stop request to the exit. A schedule is measured once, when the application starts; it must have an end.
    *
    * @default 25 seconds: Kubernetes kills after 30
    */
@@ -59,15 +61,31 @@ export interface GracePeriod {
   readonly total: number
   readonly reserve: number
   readonly stopTimeout: number
-  readonly deadline: Schedule.Schedule<unknown>
   readonly lameDuck: Schedule.Schedule<unknown>
   readonly drain: Schedule.Schedule<unknown>
   readonly interrupt: Schedule.Schedule<unknown>
+  /** How long each budget is in all; infinite when it has no end of its own. */
+  readonly lengths: Readonly<Record<"lameDuck" | "drain" | "interrupt", number>>
+}
+
+/** The grace period is the promise that a stop ends; thrown as a defect, since it is a mistake in the program. */
+class EndlessGracePeriod extends Schema.TaggedError<EndlessGracePeriod>()("EndlessGracePeriod", {}) {
+  override get message(): string {
+    return (
+      `the grace period has no end: what was given as gracePeriod goes on for more than a day, or for more than ` +
+      `${mostSteps} recurrences. Give a duration, such as "25 seconds", or a schedule that ends, such as ` +
+      `Schedule.spaced("5 seconds").pipe(Schedule.upTo({ times: 5 }))`
+    )
+  }
 }
 
 /**
- * Fills in the defaults. The total of a grace period that is given as a schedule is found by stepping it without waiting;
- * one that has not ended after a day is cut there.
+ * Fills in the defaults.
+ *
+ * A grace period that is given as a schedule is measured here, once, without waiting: its length is drawn where it is random
+ * (`Schedule.jittered`), and found where the schedule looks at the time (`Schedule.during`). That length is the total, and the
+ * deadline of the stop. One without an end (`Schedule.forever`, `Schedule.spaced` alone, an infinite duration) is a defect
+ * that says so. The budgets of the phases are not measured: they run when their phase does, and may have no end of their own.
  *
  * @example
  * ```ts
@@ -79,38 +97,56 @@ export interface GracePeriod {
  * ```
  */
 export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.fn.Return<GracePeriod> {
-  const deadline = toSchedule(options.gracePeriod ?? "25 seconds")
-  const total = yield* totalMillis(deadline)
+  const total = yield* lengthOf(options.gracePeriod ?? "25 seconds")
+  if (!Number.isFinite(total)) return yield* Effect.die(new EndlessGracePeriod())
   return {
     total,
-    deadline,
     reserve:
       options.reserve === undefined ? Math.min(total / 10, 3000) : Math.min(Duration.toMillis(options.reserve), total),
     stopTimeout: Duration.toMillis(options.stopTimeout ?? "5 seconds"),
     lameDuck: toSchedule(options.lameDuck ?? 0),
     drain: toSchedule(options.drain ?? "10 seconds"),
-    interrupt: toSchedule(options.interrupt ?? "5 seconds")
+    interrupt: toSchedule(options.interrupt ?? "5 seconds"),
+    lengths: {
+      lameDuck: yield* lengthOf(options.lameDuck ?? 0),
+      drain: yield* lengthOf(options.drain ?? "10 seconds"),
+      interrupt: yield* lengthOf(options.interrupt ?? "5 seconds")
+    }
   }
 })
 
-/** A budget as a schedule: a duration becomes one recurrence after that duration. */
+/**
+ * A budget as a schedule: a duration becomes one recurrence after that duration. A schedule that recurs without a delay
+ * recurs once a millisecond: what it bounds needs the processor more than it does.
+ */
 export const toSchedule = (budget: Budget): Schedule.Schedule<unknown> =>
-  Schedule.isSchedule(budget) ? budget : Schedule.duration(budget)
+  Schedule.isSchedule(budget)
+    ? Schedule.modifyDelay(budget, ({ duration }) => Effect.succeed(Duration.max(duration, tick)))
+    : Schedule.duration(budget)
 
+const tick = Duration.millis(1)
 const day = 86_400_000
-const maxSteps = 100_000
+const mostSteps = 1_000_000
 
-const totalMillis = Effect.fnUntraced(function* (schedule: Schedule.Schedule<unknown>) {
-  const step = yield* Schedule.toStep(schedule)
+/**
+ * The milliseconds that a budget lasts; infinite when a schedule goes on for more than `atMost`. A schedule is stepped
+ * without waiting, so that one whose end depends on anything but time and chance is asked too early.
+ */
+export const lengthOf = Effect.fnUntraced(function* (budget: Budget, atMost = day): Effect.fn.Return<number> {
+  if (!Schedule.isSchedule(budget)) return Duration.toMillis(budget)
+  const step = yield* Schedule.toStep(budget)
+  const began = yield* Clock.currentTimeMillis
   let elapsed = 0
-  for (let n = 0; n < maxSteps && elapsed < day; n++) {
-    const delay = yield* step(elapsed, undefined).pipe(
+  // `Schedule.during` recurs still in the very millisecond in which it is over.
+  let end = 0
+  for (let n = 0; n < mostSteps && elapsed <= atMost; n++) {
+    const delay = yield* step(began + elapsed, undefined).pipe(
       Effect.map(([, delay]) => Duration.toMillis(delay)),
       Pull.catchDone(() => Effect.succeed(undefined))
     )
-    if (delay === undefined) return elapsed
-    elapsed += delay
+    if (delay === undefined) return end
+    end = elapsed + delay
+    elapsed += Math.max(delay, 1)
   }
-  // A schedule that does not end, or not within any reason.
-  return day
+  return Number.POSITIVE_INFINITY
 })

@@ -1,7 +1,9 @@
 /** Budgets: durations and schedules, what is kept back, and what a stop really takes. */
 import { describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/testing/TestClock"
@@ -48,6 +50,7 @@ describe("the budgets", () => {
     Effect.gen(function* () {
       const schedules: Readonly<Record<string, GracePeriod.Budget>> = {
         duration: "90 seconds",
+        "a duration of days": "2 days",
         "five times a second": Schedule.spaced("1 second").pipe(Schedule.upTo({ times: 5 })),
         "1 + 2 + 4 + 8": Schedule.exponential("1 second").pipe(Schedule.upTo({ times: 4 })),
         "one, then three times two": Schedule.concat(
@@ -55,19 +58,59 @@ describe("the budgets", () => {
           Schedule.spaced("2 seconds").pipe(Schedule.upTo({ times: 3 }))
         ),
         "the longer of two": Schedule.max([Schedule.duration("3 seconds"), Schedule.duration("7 seconds")]),
-        "never ends": Schedule.spaced("1 minute")
+        "both of two, the shorter delay": Schedule.min([
+          Schedule.duration("3 seconds"),
+          Schedule.spaced("2 seconds").pipe(Schedule.upTo({ times: 4 }))
+        ]),
+        "as long as it says": Schedule.during("25 seconds"),
+        "every second, as long as it says": Schedule.max([Schedule.spaced("1 second"), Schedule.during("4500 millis")]),
+        "windows of a second": Schedule.windowed("1 second").pipe(Schedule.upTo({ times: 3 })),
+        "no delay at all": Schedule.once,
+        nothing: Schedule.recurs(0)
       }
       const totals: Record<string, number> = {}
       for (const [name, gracePeriod] of Object.entries(schedules))
         totals[name] = (yield* GracePeriod.make({ gracePeriod })).total
       expect(totals).toEqual({
         duration: 90_000,
+        "a duration of days": Duration.toMillis("2 days"),
         "five times a second": 5000,
         "1 + 2 + 4 + 8": 15_000,
         "one, then three times two": 7000,
         "the longer of two": 7000,
-        "never ends": Duration.toMillis("1 day")
+        "both of two, the shorter delay": 8000,
+        "as long as it says": 25_000,
+        "every second, as long as it says": 5000,
+        "windows of a second": 3000,
+        "no delay at all": 0,
+        nothing: 0
       })
+    })
+  )
+
+  it.effect("refuse a grace period without an end, and say what to give", () =>
+    Effect.gen(function* () {
+      const endless: ReadonlyArray<GracePeriod.Budget> = [
+        Schedule.forever,
+        Schedule.spaced("1 minute"),
+        Schedule.during("2 days"),
+        Schedule.max([Schedule.spaced("1 second"), Schedule.forever]),
+        Duration.infinity
+      ]
+      for (const gracePeriod of endless) {
+        const exit = yield* Effect.exit(App.start(Layer.empty, { gracePeriod }))
+        expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toMatch(
+          /the grace period has no end: .* Give a duration, such as "25 seconds", or a schedule that ends/
+        )
+      }
+    })
+  )
+
+  it.effect("may have no end of their own where they are a phase's: the grace period has one", () =>
+    Effect.gen(function* () {
+      const polled = Schedule.spaced("100 millis")
+      const options = { gracePeriod: "4 seconds", reserve: "1 second", drain: polled } as const
+      expect(yield* timeIn("Draining", waitsForEver, options)).toBe(3000)
     })
   )
 })
@@ -139,6 +182,27 @@ describe("a stop", () => {
       const steps = Schedule.exponential("1 second").pipe(Schedule.upTo({ times: 3 }))
       const { report } = yield* lifeOf(hangs, { gracePeriod: steps, reserve: 0, stopTimeout: "1 hour" })
       expect([report.gracePeriod, report.duration, report.outcome._tag]).toEqual([7000, 7000, "TimedOut"])
+    })
+  )
+
+  it.effect("has one deadline, told at the start, where the length of the schedule is drawn by chance", () =>
+    Effect.gen(function* () {
+      const steps = Schedule.spaced("1 second").pipe(Schedule.upTo({ times: 5 }), Schedule.jittered)
+      for (let n = 0; n < 20; n++) {
+        const { events, report } = yield* lifeOf(hangs, { gracePeriod: steps, reserve: 0, stopTimeout: "1 hour" })
+        const told = only(events, "AppStarting").map((event) => event.gracePeriod)
+        expect([told, report.outcome._tag]).toEqual([[report.gracePeriod], "TimedOut"])
+        expect(Math.abs(report.duration - report.gracePeriod)).toBeLessThan(1)
+      }
+    })
+  )
+
+  it.effect("asks a schedule that recurs without a delay once a millisecond, and not without end", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const busy = Schedule.during("2 seconds").pipe(Schedule.tap(() => Effect.sync(() => void asked++)))
+      expect(yield* timeIn("Draining", waitsForEver, { drain: busy })).toBe(2001)
+      expect(asked).toBe(2001)
     })
   )
 

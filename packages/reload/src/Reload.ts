@@ -28,7 +28,7 @@ import { readSources } from "./internal/sources.ts"
 import { watchFolder } from "./internal/watch.ts"
 import type { ReloadFailed } from "./ReloadFailed.ts"
 
-/** How a configuration fares, as plain data. It is degraded while `failure` is there. */
+/** How a configuration fares, as plain data. The application is Degraded while `failure` is there. */
 export type Status = Omit<State<unknown>, "value">
 
 /** The service of a configuration that reloads. */
@@ -39,7 +39,7 @@ export interface Reload<out T> {
   readonly currentUnsafe: () => T
   /** The configuration in force, and each later one. */
   readonly changes: Stream.Stream<T>
-  /** How the last reload went: what a health check asks. */
+  /** How the last reload went. */
   readonly status: Effect.Effect<Status>
   /** The status now, and each later one. */
   readonly statuses: Stream.Stream<Status>
@@ -90,8 +90,8 @@ export interface Options {
  *   for meanwhile is one more. Content that has not changed is a success, and where nobody asked, silent.
  * - Keys marked with `ConfigFile.restart` keep their values; that they have changed is told as an event, in the log and in
  *   the status. Everything else is in force at once: `current` and all `Reloadable`s change in one step.
- * - A failure is told as `ReloadFailed`, in the log, in `status` and in the metrics; it is tried again when the file changes, or
- *   on request.
+ * - A failure is told as `ReloadFailed`, in the log, in `status` and in the metrics, and makes the application Degraded until a
+ *   reload succeeds; it is tried again when the file changes, or on request.
  * - Metrics, each with the attribute `config`: `quiesce_config_version`, `quiesce_config_last_success_seconds`,
  *   `quiesce_config_rejected`.
  *
@@ -153,7 +153,8 @@ const make = <T>(
     }
     yield* Metrics.record(name, first)
     const state = yield* SubscriptionRef.make(first)
-    const coordinator = new Coordinator({ name, definition, timeout }, lifecycle, { sources, decoded, state })
+    const health = yield* lifecycle.health.contribute(name, "readiness", "Degraded", "pass")
+    const coordinator = new Coordinator({ name, definition, timeout }, lifecycle, { sources, decoded, state, health })
 
     /** Who has asked, and what may have happened, since the last reload began; many are one. */
     const asked = new Set<string>()

@@ -128,9 +128,11 @@ describe("a reload", () => {
         )
         expect([yield* client.use(Effect.succeed), log, app.lifecycle.stateUnsafe()]).toEqual(["a", ["+a"], "Running"])
         expect(yield* config.status).toMatchObject({ version: 1, rejected: 1 })
+        expect(app.lifecycle.statusUnsafe().health.state).toBe("Degraded")
         yield* files.write(path, "host: a")
         yield* settle
         expect(yield* config.status).toMatchObject({ version: 1, rejected: 1, failure: undefined })
+        expect(app.lifecycle.statusUnsafe().health.state).toBe("Healthy")
         expect(log).toEqual(["+a"])
       })
   )

@@ -18,6 +18,8 @@ export interface Kernel {
   /** Runs what was handed in from outside and answers `otherwise` when it throws; the throw is logged. */
   readonly guard: <A>(what: string, run: () => A, otherwise: A) => A
   readonly requestStop: (reason: StopReason) => void
+  /** Whether new work is refused: from Draining on. */
+  readonly isRefusing: () => boolean
   /** Milliseconds to the deadline; infinite while no stop is going on. */
   readonly remaining: () => number
   /** A release begins, or the start goes on: what is released between two starts is a rollback, and has a deadline. */

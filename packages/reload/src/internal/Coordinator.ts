@@ -51,6 +51,12 @@ export interface State<out T> {
   readonly restart: ReadonlyArray<string>
 }
 
+/** What the configuration contributes to the health of the application. */
+interface Health {
+  readonly pass: () => void
+  readonly fail: (cause: Cause.Cause<unknown>) => void
+}
+
 export class Coordinator<T> {
   readonly participants = new Set<Participant<T>>()
   readonly state: SubscriptionRef.SubscriptionRef<State<T>>
@@ -58,6 +64,7 @@ export class Coordinator<T> {
   readonly #definition: Definition<T>
   readonly #lifecycle: Lifecycle["Service"]
   readonly #timeout: Duration.Input
+  readonly #health: Health
   readonly #turn = Semaphore.makeUnsafe(1)
   #inForce: Decoded<T>
   /** What was last looked at, whether it could be used or not. */
@@ -70,12 +77,14 @@ export class Coordinator<T> {
       readonly sources: Sources
       readonly decoded: Decoded<T>
       readonly state: SubscriptionRef.SubscriptionRef<State<T>>
+      readonly health: Health
     }
   ) {
     this.#name = options.name
     this.#definition = options.definition
     this.#timeout = options.timeout
     this.#lifecycle = lifecycle
+    this.#health = first.health
     this.#inForce = first.decoded
     this.#seen = first.sources.fingerprint
     this.state = first.state
@@ -200,6 +209,10 @@ export class Coordinator<T> {
   }
 
   #update(change: (state: State<T>) => State<T>): Effect.Effect<State<T>> {
-    return Effect.tap(SubscriptionRef.updateAndGet(this.state, change), (state) => Metrics.record(this.#name, state))
+    return Effect.tap(SubscriptionRef.updateAndGet(this.state, change), (state) => {
+      if (state.failure === undefined) this.#health.pass()
+      else this.#health.fail(Cause.fail(state.failure))
+      return Metrics.record(this.#name, state)
+    })
   }
 }
