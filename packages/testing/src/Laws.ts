@@ -18,6 +18,7 @@ import { reloadAtomic } from "./internal/laws/reloadAtomic.ts"
 import { releasedOnce } from "./internal/laws/releasedOnce.ts"
 import { reverseOrder } from "./internal/laws/reverseOrder.ts"
 import { startRollback } from "./internal/laws/startRollback.ts"
+import { tasksSupervised } from "./internal/laws/tasksSupervised.ts"
 import { render, type Timeline } from "./Timeline.ts"
 
 export {
@@ -33,7 +34,8 @@ export {
   releasedOnce,
   reloadAtomic,
   reverseOrder,
-  startRollback
+  startRollback,
+  tasksSupervised
 }
 
 /** Every law that one life can show. `replay` needs two. */
@@ -50,7 +52,8 @@ export const all: ReadonlyArray<Law> = [
   exitCode,
   neverSilent,
   startRollback,
-  reloadAtomic
+  reloadAtomic,
+  tasksSupervised
 ]
 
 /**

@@ -13,6 +13,7 @@ import * as StopReason from "quiesce/StopReason"
 import * as Behaviour from "./Behaviour.ts"
 import { record } from "./internal/Journal.ts"
 import { reloadFields, startReloads } from "./internal/reloadPart.ts"
+import { startTask, startWorker, taskFields, workerFields } from "./internal/taskParts.ts"
 
 /** When something begins: at a time after the component started, or at the very instant of a turn in the stop. */
 const When = Schema.Union([Schema.Number, Schema.Literals(["lameDuck", "stopping"])])
@@ -22,6 +23,10 @@ const When = Schema.Union([Schema.Number, Schema.Literals(["lameDuck", "stopping
  *   `when`, then one every `every`; each takes `takes` (below zero: for ever), ignoring interruption if `masked`.
  * - `Section`: a critical section, begun `when`, of length `takes` (below zero: for ever).
  * - `Background`: a fiber that does its behaviour; what it fails with is a background failure.
+ * - `Task`: a supervised task, each run of which does its behaviour; after a failure it is restarted `restarts` times, after
+ *   `every` each.
+ * - `Worker`: a worker of a queue, which is its gate: `count` units are offered from outside, one every `every`; each takes as
+ *   long as a request's. The handling of unit `poisoned` fails.
  * - `Hook`: something registered with the `Lifecycle`.
  * - `Reloads`: `count` reloads, the first `when`, then one every `every` after the one before; each does its behaviour.
  * - `Emergency`: an emergency hook, which may throw.
@@ -38,6 +43,8 @@ export const Part = Schema.TaggedUnion({
     allowDuringStop: Schema.Boolean
   },
   Background: { behaviour: Behaviour.Behaviour },
+  Task: taskFields,
+  Worker: workerFields,
   Hook: { on: Schema.Literals(["onStopping", "awaitBeforeStop", "onStopped"]), behaviour: Behaviour.Behaviour },
   Reloads: reloadFields,
   Emergency: { throws: Schema.Boolean },
@@ -54,6 +61,8 @@ export const start = (component: string, part: Part): Effect.Effect<void, never,
       Requests: (requests) => acceptRequests(component, requests),
       Section: (section) => Effect.forkScoped(Effect.andThen(waitFor(section.when), enterSection(component, section))),
       Background: ({ behaviour }) => Effect.forkScoped(Behaviour.run(behaviour, component, "background failed")),
+      Task: (task) => startTask(component, task),
+      Worker: (worker) => startWorker(component, worker),
       Hook: ({ behaviour, on }) =>
         Effect.flatMap(Lifecycle, (lifecycle) =>
           lifecycle[on](`${component}/${on}`, Behaviour.run(behaviour, component, `${on} failed`))

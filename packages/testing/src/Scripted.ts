@@ -5,9 +5,11 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Component from "quiesce/Component"
 import type { Lifecycle } from "quiesce/Lifecycle"
+import * as Optional from "quiesce/Optional"
 import * as Behaviour from "./Behaviour.ts"
 import { CurrentJournal } from "./internal/Journal.ts"
 import * as Part from "./Part.ts"
@@ -46,6 +48,13 @@ export interface Script extends Component.Policy {
    * @default nothing
    */
   readonly during?: Effect.Effect<unknown, never, Lifecycle | Scope.Scope> | undefined
+  /**
+   * Whether it is an `Optional.layer`, each attempt of which follows the script: one that takes longer than half a second has
+   * failed, and the next begins 100, 200, 400, ... ms after a failure.
+   *
+   * @default false
+   */
+  readonly optional?: boolean | undefined
 }
 
 const tagPrefix = "@quiesce/testing/scripted/"
@@ -111,5 +120,13 @@ export const component = (name: string, script: Script = {}): AnyLayer => {
     })
   ).pipe(Component.make(name, script))
   const [first, ...rest] = script.needs ?? []
-  return first === undefined ? layer : layer.pipe(Layer.provide([first, ...rest]))
+  const closed = first === undefined ? layer : layer.pipe(Layer.provide([first, ...rest]))
+  if (script.optional !== true) return closed
+  const { stopTimeout } = script
+  return Optional.layer(tagOf(name), closed, {
+    name,
+    retry: Schedule.exponential("100 millis"),
+    startTimeout: "500 millis",
+    stopTimeout
+  })
 }

@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 const at = Schema.Number
 const component = { at, component: Schema.String }
 const unit = { at, gate: Schema.String, unit: Schema.Number }
+const run = { at, task: Schema.String, run: Schema.Number }
 const section = { at, section: Schema.String }
 
 /**
@@ -19,6 +20,8 @@ const section = { at, section: Schema.String }
  *   `stopTimeout` its own one.
  * - `Accepted`, `Refused`, `Left`: a unit of work at a gate; `masked` when it ignores interruption, `whole` when it left because
  *   it was finished.
+ * - `Offered`, `HandedBack`: a unit was put into the queue of a worker, which is its gate, and given back by it.
+ * - `RunBegan`, `RunEnded`, `RunLeft`: a run of a task, with what its script says of the task; `RunLeft` when it has cleaned up.
  * - `ReloadBegan`, `ReloadEnded`: an attempt to reload.
  * - `SectionEntered`, `SectionLeft`: a critical section; `late` when it may begin during a stop, `whole` when it came to its
  *   own end.
@@ -37,6 +40,19 @@ export const Observation = Schema.TaggedUnion({
   Accepted: { ...unit, masked: Schema.Boolean },
   Refused: unit,
   Left: { ...unit, whole: Schema.Boolean },
+  Offered: unit,
+  HandedBack: unit,
+  RunBegan: {
+    ...run,
+    priority: Schema.Number,
+    restarts: Schema.Number,
+    every: Schema.Number,
+    masked: Schema.Boolean,
+    end: Schema.String,
+    onFailure: Schema.String
+  },
+  RunLeft: run,
+  RunEnded: { ...run, how: Schema.Literals(["done", "failed", "interrupted"]) },
   ReloadBegan: { at, reload: Schema.String, attempt: Schema.Number },
   ReloadEnded: {
     at,

@@ -75,6 +75,31 @@ const section: Arbitrary.Arbitrary<Part> = Arbitrary.map(
   (fields) => ({ _tag: "Section", ...fields })
 )
 
+const task: Arbitrary.Arbitrary<Part> = Arbitrary.map(
+  Arbitrary.all({
+    behaviour: behaviour(2),
+    restarts: pick([0, 1, 3]),
+    every: pick([100, 0, 10, 300]),
+    cleanup: pick([0, 0, 10, 50]),
+    priority: pick([0, 5, 9]),
+    onFailure: pick<"stop" | "degrade" | "ignore">(["ignore", "degrade", "stop"]),
+    onStop: pick<"interrupt" | "finish">(["interrupt", "interrupt", "finish"])
+  }),
+  (fields) => ({ _tag: "Task", ...fields })
+)
+
+const worker: Arbitrary.Arbitrary<Part> = Arbitrary.map(
+  Arbitrary.all({
+    every: pick([0, 0, 10, 100]),
+    count: pick([1, 3, 12]),
+    takes: pick([0, 10, 100, 1000, 4000, -1]),
+    masked: flag(4),
+    concurrency: pick([1, 1, 3]),
+    poisoned: pick([-1, -1, -1, 0, 2])
+  }),
+  (fields) => ({ _tag: "Worker", ...fields })
+)
+
 const reloads: Arbitrary.Arbitrary<Part> = Arbitrary.map(
   Arbitrary.all({
     when: pick([0, 10, 500, 900]),
@@ -86,7 +111,6 @@ const reloads: Arbitrary.Arbitrary<Part> = Arbitrary.map(
 )
 
 const part: Arbitrary.Arbitrary<Part> = oneOf<Part>(
-  reloads,
   requests,
   requests,
   requests,
@@ -102,6 +126,10 @@ const part: Arbitrary.Arbitrary<Part> = oneOf<Part>(
     }),
     (fields) => ({ _tag: "Hook", ...fields })
   ),
+  task,
+  task,
+  worker,
+  reloads,
   Arbitrary.map(flag(2), (throws) => ({ _tag: "Emergency", throws })),
   Arbitrary.map(pick([100, 1000, 60_000]), (millis) => ({ _tag: "Lease", millis })),
   Arbitrary.map(
@@ -113,7 +141,7 @@ const part: Arbitrary.Arbitrary<Part> = oneOf<Part>(
   )
 )
 
-const node: Arbitrary.Arbitrary<Node> = Arbitrary.all({
+const anyNode = Arbitrary.all({
   needs: Arbitrary.array(below(30), { maxLength: 3 }),
   acquire: behaviour(150),
   release: behaviour(25),
@@ -121,8 +149,15 @@ const node: Arbitrary.Arbitrary<Node> = Arbitrary.all({
   onBackgroundFailure: pick<Node["onBackgroundFailure"]>(["stop", "log"]),
   fresh: flag(12),
   inside: pick([0, ...times(14, 0), 1, 3]),
-  parts: Arbitrary.array(part, { maxLength: 2 })
+  parts: Arbitrary.array(part, { maxLength: 2 }),
+  optional: flag(24),
+  breaks: behaviour(1)
 })
+
+/** An optional component is there to break, again and again. */
+const node: Arbitrary.Arbitrary<Node> = Arbitrary.map(anyNode, ({ breaks, ...node }) =>
+  node.optional ? { ...node, inside: 0, parts: [{ _tag: "Background", behaviour: breaks }] } : node
+)
 
 const program: Arbitrary.Arbitrary<Program> = Arbitrary.all({
   composition: pick<Program["composition"]>(["merged", "merged", "chained"]),

@@ -47,17 +47,17 @@ export const criticalSectionWhole = Law.make(
         ? []
         : [violation(`the release began while ${section} was going on, and nothing says so`, index, released.index)]
     })
-    const late = request === undefined ? [] : lateSections(timeline, violation)
+    const late = request === undefined ? [] : lateSections(life, violation)
     return [...torn, ...early, ...long, ...under, ...late]
   }
 )
 
 /** A section that was begun when sections were refused already. */
-const lateSections = (timeline: Law.Life["timeline"], violation: Law.Violated): ReadonlyArray<Law.Violation> => {
+const lateSections = ({ limits, timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
   const released = first(timeline, "StateChanged", ({ to }) => to === "Interrupting")
   if (released === undefined) return []
   return all(timeline, "SectionEntered").flatMap(({ entry: { at, late, section }, index }) =>
-    late || index < released.index || at - blocked(timeline, released.entry.at, at) <= released.entry.at
+    late || index < released.index || at - blocked(timeline, released.entry.at, at) <= released.entry.at + limits.slack
       ? []
       : [violation(`${section} began although the application was stopping`, released.index, index)]
   )

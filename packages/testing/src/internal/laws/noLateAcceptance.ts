@@ -1,9 +1,9 @@
 import * as Law from "../../Law.ts"
-import { all, blocked, capped, first, forcedExit, inside, leftAt, rounding, wholeDrain } from "./reading.ts"
+import { all, blocked, capped, first, forcedExit, handedBack, inside, leftAt, rounding, wholeDrain } from "./reading.ts"
 
 export const noLateAcceptance = Law.make(
   "no-late-acceptance",
-  "nothing is accepted after the gate closes; everything accepted is finished or named as a straggler",
+  "nothing is accepted after the gate closes; everything accepted is finished, handed over or named as a straggler",
   (life, violation) => {
     const { timeline } = life
     const forced = forcedExit(timeline)
@@ -28,7 +28,7 @@ export const noLateAcceptance = Law.make(
       const left = leftAt(timeline, { gate, unit })
       if (left === undefined)
         return named(gate) ? [] : [violation(`unit ${unit} of ${gate} never ended, and nothing says so`, index)]
-      if (left.entry.whole || named(gate, left.index)) return []
+      if (left.entry.whole || named(gate, left.index) || handedBack(timeline, { gate, unit })) return []
       // Who leaves at once says so before anything is torn.
       if (forced !== undefined && forced.index < left.index) return []
       return [violation(`unit ${unit} of ${gate} was torn, and nothing had said so`, index, left.index)]

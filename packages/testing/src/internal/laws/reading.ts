@@ -38,6 +38,20 @@ export const nameOf = (instance: string): string => instance.replace(/[~#.]\d+$/
 export const abandoned = (timeline: Timeline, component: string, before = timeline.length): boolean =>
   all(timeline, "ComponentAbandoned").some(
     ({ entry, index }) => index < before && (nameOf(entry.name) === nameOf(component) || isComposition(entry.name))
+  ) || generationLeft(timeline, component, before)
+
+/** Whether the application can live without it, so that it may come and go while that runs. */
+export const isOptional = (timeline: Timeline, component: string): boolean =>
+  all(timeline, "ComponentStarted").some(
+    ({ entry: { name, services } }) =>
+      nameOf(name) === component && services.some((service) => service.startsWith("quiesce/Optional/"))
+  )
+
+/** Of an optional component a generation that it did not wait for any longer, while the application ran. */
+const generationLeft = (timeline: Timeline, component: string, before: number): boolean =>
+  all(timeline, "Awaited").some(
+    ({ entry, index }) =>
+      index < before && entry.result === "abandoned" && entry.name.startsWith(`${nameOf(component)} (generation `)
   )
 
 /** What has no name of its own, or is hidden in a layer that is fresh, is left behind with what it is a part of. */
@@ -102,6 +116,12 @@ export const leftAt = (
   timeline: Timeline,
   { gate, unit }: { readonly gate: string; readonly unit: number }
 ): At<Of<"Left">> | undefined => first(timeline, "Left", (other) => other.gate === gate && other.unit === unit)
+
+/** Whether a worker has handed a unit over, so that it is not lost although it was not finished. */
+export const handedBack = (
+  timeline: Timeline,
+  { gate, unit }: { readonly gate: string; readonly unit: number }
+): boolean => first(timeline, "HandedBack", (other) => other.gate === gate && other.unit === unit) !== undefined
 
 /** The units that are in a gate at a place of the timeline. */
 export const inside = (timeline: Timeline, gate: string, index: number): ReadonlyArray<At<Of<"Accepted">>> =>

@@ -9,6 +9,7 @@ const failureOf = (entry: Entry): string | undefined => {
   switch (entry._tag) {
     case "BackgroundFailed":
     case "Crashed":
+    case "TaskFailed":
       return entry.message
     case "ComponentStartFailed":
       return entry.interrupted ? undefined : entry.message
@@ -57,9 +58,13 @@ export const notReported = (
   violation: Law.Violated
 ): ReadonlyArray<Law.Violation> => {
   const { timeline } = life
+  // Of a task that failed several times the report says the last.
+  const isRepeated = (entry: Entry, index: number): boolean =>
+    entry._tag === "TaskFailed" &&
+    all(timeline, "TaskFailed").some((at) => at.index > index && at.entry.name === entry.name)
   const failures = timeline.flatMap((entry, index) => {
     const failure = failureOf(entry)
-    return failure === undefined || report.failures.some((line) => line.includes(failure))
+    return failure === undefined || isRepeated(entry, index) || report.failures.some((line) => line.includes(failure))
       ? []
       : [violation(`the report does not say: ${failure}`, index)]
   })
