@@ -80,6 +80,15 @@ const arrows: Record<string, Arrows> = {
     ],
     mayNot: [...barrels, ...deep("@quiesce/http/HttpDrain", "../../../../http/src/HttpDrain.ts")]
   },
+  "packages/reload/src": {
+    may: deep("effect/FileSystem", "quiesce/Lifecycle", "yaml", "smol-toml", "toml-eslint-parser", "./ConfigFile.ts"),
+    mayNot: [
+      ...barrels,
+      ...deep("quiesce", "node:fs", "@effect/platform-node/NodeFileSystem", "@quiesce/node/NodeApp", "chokidar"),
+      ...deep("@quiesce/http/HttpDrain", "@quiesce/sql-pg/PgComponent"),
+      ...timeAndProcess
+    ]
+  },
   "packages/testing/src": {
     may: deep("effect/Arbitrary", "quiesce/App", "./Laws.ts"),
     mayNot: [

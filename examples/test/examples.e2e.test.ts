@@ -33,7 +33,46 @@ const examples: Readonly<Record<string, Expected>> = {
   "08-lazy-import.ts": { code: 0, says: [/imported and started/, /lazy-import stopped clean/] },
   "09-http.ts": { code: 0, stopAfter: "Starting -> Running", says: [/shop stopped clean/] },
   "10-virtual-time.ts": { code: 0, says: [/virtual-time stopped clean in 1\.5 s of 25 s/] },
-  "11-test-kit.ts": { code: 0, stopAfter: "Starting -> Running", says: [/test-kit stopped clean/] }
+  "11-test-kit.ts": { code: 0, stopAfter: "Starting -> Running", says: [/test-kit stopped clean/] },
+  "12-tasks.ts": {
+    code: 0,
+    says: [
+      /task tunnel of network failed: no route at attempt 1; restart 1 in 50 ms/,
+      /resetting the sensor/,
+      /the sensor answers again/,
+      /first letter sent/,
+      /stopping: finished/,
+      /second letter sent/,
+      /third letter goes back to the outbox/,
+      /\d\d frames, \d+ missed/,
+      /tasks stopped clean in/
+    ]
+  },
+  "13-reload.ts": {
+    code: 0,
+    says: [
+      /smtp-1 sends: hello/,
+      /reloaded, version 2: greeting, smtp; .* only after a restart: port/,
+      /smtp-2 sends: good day/,
+      /reload stopped clean/
+    ]
+  },
+  "14-optional.ts": {
+    code: 0,
+    says: [
+      /cache is down: connection refused; .* tries again in 100 ms/,
+      /tea: 3\.20, computed/,
+      /cache is up after 2 failures/,
+      /tea: 3\.20, says connection 1/,
+      /cache is down: connection reset/,
+      /connection 1 closed/,
+      /tea: 3\.20, computed/,
+      /cache is up after 1 failure/,
+      /tea: 3\.20, says connection 2/,
+      /connection 2 closed/,
+      /optional stopped clean/
+    ]
+  }
 }
 
 const run = async (example: string, stopAfter: string | undefined, eventLog = "") => {

@@ -46,11 +46,12 @@ export class HealthProbes extends Context.Service<HealthProbes, { readonly addre
  *
  * | probe | 200 | 503 |
  * | --- | --- | --- |
- * | `/livez` | whenever the event loop answers | never; a blocked loop does not answer at all |
- * | `/readyz` | `Running` | `Starting`, and from `LameDuck` to the end |
- * | `/startupz` | once `Running` was reached | before |
+ * | `/livez` | whenever the event loop answers | a `Health.liveness` check fails; a blocked loop does not answer at all |
+ * | `/readyz` | `Running`, and health is Healthy or Degraded | `Starting`, Unhealthy, and from `LameDuck` to the end |
+ * | `/startupz` | once `Running` was reached and every startup check has passed | before |
  *
- * The body names the checks: `{"status":"fail","checks":[{"name":"lifecycle","status":"fail","detail":"LameDuck: ..."}]}`.
+ * The body names the checks: `{"status":"fail","checks":[{"name":"lifecycle","status":"fail","detail":"LameDuck: ..."}]}`;
+ * what makes the application Degraded has the status `warn`. An answer is what is known already: no probe waits for a check.
  *
  * **When to use**: in every service that something else watches. The port of its own is what lets the probes answer while
  * the application's server is not listening yet, or no more. Where only one port is to be had, use `routes`.
@@ -136,7 +137,7 @@ const make = Effect.fnUntraced(function* ({ host = "127.0.0.1", port }: Options)
   return { address: yield* listen({ host, port }, (path) => probes.answer(path, seen())) }
 })
 
-/** The state now, and whether it has ever been Running. */
+/** The state now, whether it has ever been Running, and the health. */
 const watch: Effect.Effect<() => probes.Seen, never, Lifecycle | Scope.Scope> = Effect.gen(function* () {
   const lifecycle = yield* Lifecycle
   let started = false
@@ -149,6 +150,6 @@ const watch: Effect.Effect<() => probes.Seen, never, Lifecycle | Scope.Scope> = 
   return () => {
     const state = lifecycle.stateUnsafe()
     started ||= state === "Running"
-    return { state, started }
+    return { state, started, health: lifecycle.health.summaryUnsafe() }
   }
 })

@@ -7,15 +7,22 @@ import * as Logger from "effect/Logger"
 import * as Stream from "effect/Stream"
 import { createServer } from "node:http"
 import * as App from "quiesce/App"
+import * as Health from "quiesce/Health"
 import type { Lifecycle } from "quiesce/Lifecycle"
 import * as StopReason from "quiesce/StopReason"
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import * as HealthProbes from "../src/HealthProbes.ts"
 import { Service } from "./support/Service.ts"
 
+interface Body {
+  readonly status: string
+  readonly checks: ReadonlyArray<{ readonly name: string; readonly status: string; readonly detail: string }>
+}
+
 const probe = async (url: string, path: string) => {
   const response = await fetch(`${url}${path}`)
-  return { status: response.status, type: response.headers.get("content-type"), body: await response.json() }
+  const body: Body = JSON.parse(await response.text())
+  return { status: response.status, type: response.headers.get("content-type"), body }
 }
 
 /** An application that starts, and stops, when it is told to. */
@@ -71,6 +78,89 @@ const fail = (name: string, detail: string) => ({
 })
 
 describe("the health probes", () => {
+  test("say what the checks of the application say, each where it counts", async () => {
+    let [cache, database, frames, schema] = [true, true, true, false]
+    const ask = (name: string, ok: () => boolean) =>
+      Effect.suspend(() => (ok() ? Effect.void : Effect.fail(`${name} is away`)))
+    const soon = { every: 5, failuresToFlip: 1 } as const
+    const Main = Layer.mergeAll(
+      Layer.effectDiscard(
+        Health.check(
+          "cache",
+          ask("cache", () => cache),
+          { ...soon, impact: "Degraded" }
+        )
+      ),
+      Layer.effectDiscard(
+        Health.check(
+          "database",
+          ask("database", () => database),
+          soon
+        )
+      ),
+      Layer.effectDiscard(
+        Health.check(
+          "schema",
+          ask("schema", () => schema),
+          { ...soon, kind: "startup" }
+        )
+      ),
+      Layer.effectDiscard(
+        Health.liveness(
+          "frames",
+          ask("frames", () => frames),
+          soon
+        )
+      ),
+      Layer.effectDiscard(
+        Effect.flatMap(HealthProbes.HealthProbes, ({ address: found }) => Deferred.succeed(address, found))
+      ).pipe(Layer.provide(HealthProbes.layer({ port: 0 })))
+    )
+    const address = Deferred.makeUnsafe<HealthProbes.Address>()
+    const app = await Effect.runPromise(Effect.provide(App.start(Main), Logger.layer([])))
+    const { url } = await Effect.runPromise(Deferred.await(address))
+    /** When every check has come to that word, what the three probes say of them. */
+    const when = async (words: Readonly<Record<string, string>>) => {
+      await vi.waitFor(() => {
+        const { checks } = app.lifecycle.health.summaryUnsafe()
+        expect(Object.fromEntries(checks.map(({ name, status }) => [name, status]))).toMatchObject(words)
+      })
+      const answers = await Promise.all(["/livez", "/readyz", "/startupz"].map((path) => probe(url, path)))
+      return answers.map(({ body, status }) => [
+        status,
+        body.status,
+        ...body.checks.flatMap((check) => (check.status === "pass" ? [] : [`${check.name}: ${check.detail}`]))
+      ])
+    }
+    expect(await when({ schema: "fail" })).toEqual([
+      [200, "pass"],
+      [503, "fail", "schema: schema is away"],
+      [503, "fail", "schema: schema is away"]
+    ])
+    schema = true
+    expect(await when({ schema: "pass" })).toEqual([
+      [200, "pass"],
+      [200, "pass"],
+      [200, "pass"]
+    ])
+    cache = false
+    expect(await when({ cache: "fail" })).toEqual([
+      [200, "pass"],
+      [200, "warn", "cache: cache is away"],
+      [200, "pass"]
+    ])
+    database = false
+    expect(await when({ database: "fail" })).toEqual([
+      [200, "pass"],
+      [503, "fail", "cache: cache is away", "database: database is away"],
+      [200, "pass"]
+    ])
+    frames = false
+    expect((await when({ frames: "fail" }))[0]).toEqual([503, "fail", "frames: frames is away"])
+    app.requestStopUnsafe(StopReason.finished)
+    await Effect.runPromise(app.stopped)
+  })
+
   test("follow the application from its start to the last release", async () => {
     const { address, app, end, releasing, start } = await scripted()
     const all = () => Promise.all(["/livez", "/readyz", "/startupz"].map((path) => probe(address.url, path)))

@@ -8,6 +8,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import type { Event } from "./Event.ts"
 import * as GracePeriod from "./GracePeriod.ts"
 import { CurrentComponent } from "./internal/ComponentNode.ts"
@@ -16,6 +17,7 @@ import { Pipeline } from "./internal/Pipeline.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import * as Outcome from "./Outcome.ts"
 import * as Phase from "./Phase.ts"
+import type { Plan } from "./Plan.ts"
 import type * as Report from "./Report.ts"
 import * as StopReason from "./StopReason.ts"
 
@@ -45,6 +47,20 @@ export interface Options extends GracePeriod.Options {
    */
   readonly crashGracePeriod?: Duration.Input | undefined
   /**
+   * How long the platform waits after its stop signal before it kills, when that is known: Kubernetes'
+   * `terminationGracePeriodSeconds`, systemd's `TimeoutStopSec`.
+   *
+   * @default unknown; `NodeApp.run` reads QUIESCE_PLATFORM_GRACE
+   */
+  readonly platformGrace?: Duration.Input | undefined
+  /**
+   * What to do at the start when what was asked for does not fit the grace period, or that not what the platform gives: warn,
+   * or refuse to start, as for any other configuration error (exit code 78). See `Plan`.
+   *
+   * @default "warn"
+   */
+  readonly plan?: "warn" | "strict" | "off" | undefined
+  /**
    * The rule for the exit code.
    *
    * @default `Outcome.exitCode`
@@ -70,12 +86,14 @@ export interface App {
   readonly signalUnsafe: (signal: string) => void
   /** Asks for a stop, synchronously; see `Lifecycle.requestStop`. */
   readonly requestStopUnsafe: (reason: StopReason.StopReason) => void
+  /** Asks for a reload, synchronously; see `Lifecycle.requestReload`. A platform does so for SIGHUP, and else for a stop. */
+  readonly requestReloadUnsafe: (trigger: string) => boolean
   /**
    * Tells of an exception or a rejection that nobody caught: logged with its cause, and the reason for a graceful stop
    * within `crashGracePeriod` unless the application is stopping already.
    */
   readonly reportCrashUnsafe: (kind: "uncaughtException" | "unhandledRejection", error: unknown) => void
-  /** The event log so far. It grows; it never changes. */
+  /** The event log so far. It grows; of what recurs while the application runs it keeps the latest thousand events. */
   readonly events: ReadonlyArray<Event>
   /** Waits for the end. It never fails: how it ended is in the report. */
   readonly stopped: Effect.Effect<Report.Report>
@@ -104,7 +122,15 @@ export const start = <A, E, R>(
       ladder: options.escalation ?? Phase.defaultLadder,
       exitCode: options.exitCode ?? Outcome.exitCode,
       listeners: options.onEvent === undefined ? [] : [options.onEvent],
-      lingering: options.lingering ?? Effect.succeed([])
+      lingering: options.lingering ?? Effect.succeed([]),
+      given: {
+        lameDuck: options.lameDuck !== undefined,
+        drain: options.drain !== undefined,
+        interrupt: options.interrupt !== undefined,
+        reserve: options.reserve !== undefined
+      },
+      platformGrace: options.platformGrace === undefined ? undefined : Duration.toMillis(options.platformGrace),
+      planPolicy: options.plan ?? "warn"
     })
     const lifecycle = makeLifecycle(pipeline)
     // A launch inside another application is an application of its own.
@@ -116,6 +142,7 @@ export const start = <A, E, R>(
       lifecycle,
       signalUnsafe: pipeline.signal,
       requestStopUnsafe: pipeline.requestStop,
+      requestReloadUnsafe: (trigger) => pipeline.reloads.request(trigger),
       reportCrashUnsafe: pipeline.crash,
       events: pipeline.log.events,
       stopped: Deferred.await(pipeline.stopped)
@@ -158,4 +185,62 @@ export const launch = <A, E, R>(
         Effect.onInterrupt(() => Effect.andThen(app.lifecycle.requestStop(StopReason.interrupted), app.stopped))
       )
     )
+  )
+
+/** The application could not be started, so that there is no plan of it; `code` is the exit code that its error asks for. */
+export class PlanError extends Schema.TaggedError<PlanError>()("PlanError", {
+  reason: Schema.String,
+  code: Schema.optionalKey(Schema.Number)
+}) {
+  override get message(): string {
+    return `there is no plan of an application that cannot start: ${this.reason}`
+  }
+}
+
+/**
+ * What a stop of this application may take at worst: the graph of its components, the budgets, the slowest chain of releases,
+ * and whether it fits the grace period.
+ *
+ * **When to use**: in a test or a pipeline, before it is deployed; `Lifecycle.plan` has the plan of the application that runs.
+ *
+ * **Details**: layers do not say what they consist of before they are built, so the application is started, looked at as soon
+ * as it runs, and stopped. It needs what it needs to start.
+ *
+ * **Errors**: `PlanError` when it cannot start.
+ *
+ * **Interruption safety**: interrupting it stops the application in order, and waits for that.
+ *
+ * @example
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as App from "quiesce/App"
+ * import * as Plan from "quiesce/Plan"
+ *
+ * declare const Main: Layer.Layer<never>
+ *
+ * const program = App.plan(Main, { platformGrace: "30 seconds" }).pipe(
+ *   Effect.flatMap((plan) => Effect.log(Plan.render(plan)))
+ * )
+ * ```
+ */
+export const plan = <A, E, R>(
+  layer: Layer.Layer<A, E, R>,
+  options: Options = {}
+): Effect.Effect<Plan, PlanError, Exclude<R, Lifecycle>> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const { lifecycle, stopped } = yield* start(layer, { ...options, plan: "off" })
+      const failed = Effect.flatMap(stopped, ({ reason }) =>
+        Effect.fail(
+          new PlanError({
+            reason: reason._tag === "StartFailed" ? reason.message : StopReason.describe(reason),
+            ...("code" in reason && reason.code !== undefined ? { code: reason.code } : {})
+          })
+        )
+      )
+      return yield* restore(Effect.raceFirst(Effect.andThen(lifecycle.running, lifecycle.plan), failed)).pipe(
+        Effect.ensuring(Effect.andThen(lifecycle.requestStop(StopReason.requested("the plan")), stopped))
+      )
+    })
   )

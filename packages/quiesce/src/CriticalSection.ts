@@ -23,6 +23,13 @@ export interface Options {
    * @default false
    */
   readonly allowDuringStop?: boolean | undefined
+  /**
+   * Sections with the same key run one after the other, first come, first served; one inside of another with the same key
+   * runs at once. Who stands in line when draining begins is refused, and its limit begins with the section itself.
+   *
+   * @default none: sections run side by side
+   */
+  readonly key?: string | undefined
 }
 
 /**
@@ -35,7 +42,8 @@ export interface Options {
  *
  * **Interruption safety**: the effect runs in a fiber of its own. Interrupting the caller (`Effect.timeout`, `Effect.race`,
  * a client that hangs up) waits for the section, at most `atMost`. A forced exit waits for nothing. Inside, the effect is
- * interruptible: `Effect.timeout` within the section works as always.
+ * interruptible: `Effect.timeout` within the section works as always. Standing in line for a key can be interrupted. Two
+ * sections that wait for each other's keys from the inside hold each other up until their limits are over.
  *
  * @example
  * ```ts
@@ -55,8 +63,12 @@ export const run = <A, E, R>(
       const { criticalSections } = yield* Lifecycle
       const section = yield* criticalSections.enter(
         name,
-        Duration.toMillis(options.atMost ?? "5 seconds"),
-        options.allowDuringStop ?? false
+        {
+          atMost: Duration.toMillis(options.atMost ?? "5 seconds"),
+          allowDuringStop: options.allowDuringStop ?? false,
+          key: options.key
+        },
+        restore
       )
       const fiber = yield* effect.pipe(
         Effect.provideService(CurrentSection, section),

@@ -5,12 +5,14 @@
  * milliseconds since the application began to start, from a clock that never jumps.
  */
 import * as Schema from "effect/Schema"
+import { HealthState, Kind } from "./HealthState.ts"
 import { Outcome } from "./Outcome.ts"
 import { AppState } from "./Phase.ts"
 import { StopReason } from "./StopReason.ts"
 
 const at = Schema.Number
 const component = { at, id: Schema.Number, name: Schema.String }
+const task = { name: Schema.String, component: Schema.optionalKey(Schema.String) }
 
 /** What a stop waits for, apart from components. */
 export const AwaitedKind = Schema.Literals([
@@ -18,7 +20,9 @@ export const AwaitedKind = Schema.Literals([
   "lameDuck",
   "onStopping",
   "awaitBeforeStop",
+  "task",
   "interrupt",
+  "resource",
   "start",
   "onStopped",
   "state"
@@ -38,6 +42,10 @@ export type AwaitedKind = typeof AwaitedKind.Type
  *   finalizers (`limit` says which), or its start did not end; they may still run, and `ComponentStoppedLate` says when
  *   finalizers were done after all. A start that fails after it was left behind is told as `ComponentStartFailed`.
  * - `BackgroundFailed`: a fiber that the component forked into its scope died; `policy` is the component's.
+ * - `TaskStarted`, `TaskEnded`: the first task of its name, and the first that came to its own end; of more the log keeps no
+ *   account, as it would grow with each. `TaskFailed`: a run of a task failed, the `attempt`th in a row; `next` is what comes of
+ *   it (`stopping`: it would be restarted, did the application not stop), `restartIn` when, in milliseconds.
+ *   `TaskInterrupted`: a stop interrupts `count` of that name.
  * - `Crashed`: an exception or a rejection that nobody caught.
  * - `StopRequested.spent`: milliseconds of the grace period that the rollback of a failed start had taken before.
  * - `GateClosed`: a drainable takes no new work: the application drains, or a start is rolled back.
@@ -45,6 +53,15 @@ export type AwaitedKind = typeof AwaitedKind.Type
  *   for any longer.
  * - `Straggler`: accepted work still unfinished when its budget ended, or when the scope of its drainable closed before the
  *   application drained, by kind.
+ * - `ReloadStarted`: a new configuration is worked on; `trigger` is what asked for it. `Reloaded.changed`: paths of the keys whose
+ *   new values are in force, none when the configuration is what it was. `Reloaded.restart`: changed ones that need a restart.
+ *   `ReloadFailed`: the old configuration and the old instances stay. `ReloadAbandoned`: likewise, because a stop came.
+ * - `PlanDoesNotFit`: what was asked for cannot be had; see `Plan`.
+ * - `CheckFailed`, `CheckPassed`: a health check has come to another word. `HealthChanged`: and so has the application;
+ *   `because` names what is responsible, and is empty when it is healthy. None of them comes during a stop.
+ * - `OptionalUp`: an optional component has come up, after so many failures in a row. `OptionalDown`: it has failed for the
+ *   `attempts`th time in a row; `next` is what comes of it (`giveUp`: its schedule has ended, `stopping`: the application stops),
+ *   `retryIn` when, in milliseconds.
  * - `Lingering`: what still holds the process after the release.
  */
 export const Event = Schema.TaggedUnion({
@@ -63,7 +80,41 @@ export const Event = Schema.TaggedUnion({
   },
   ComponentStoppedLate: { ...component, failure: Schema.optionalKey(Schema.String) },
   BackgroundFailed: { ...component, message: Schema.String, policy: Schema.Literals(["stop", "log"]) },
+  TaskStarted: { at, ...task, priority: Schema.Number, tags: Schema.Array(Schema.String) },
+  TaskFailed: {
+    at,
+    ...task,
+    attempt: Schema.Number,
+    message: Schema.String,
+    next: Schema.Literals(["restart", "stop", "degrade", "ignore", "stopping"]),
+    restartIn: Schema.optionalKey(Schema.Number)
+  },
+  TaskEnded: { at, ...task },
+  TaskInterrupted: { at, ...task, priority: Schema.Number, count: Schema.Number },
   Crashed: { at, kind: Schema.Literals(["uncaughtException", "unhandledRejection"]), message: Schema.String },
+  ReloadStarted: { at, name: Schema.String, trigger: Schema.String },
+  Reloaded: {
+    at,
+    name: Schema.String,
+    version: Schema.Number,
+    changed: Schema.Array(Schema.String),
+    restart: Schema.Array(Schema.String)
+  },
+  ReloadFailed: { at, name: Schema.String, message: Schema.String },
+  ReloadAbandoned: { at, name: Schema.String },
+  PlanDoesNotFit: { at, problems: Schema.Array(Schema.String) },
+  CheckFailed: { at, name: Schema.String, kind: Kind, failure: Schema.String },
+  CheckPassed: { at, name: Schema.String, kind: Kind },
+  HealthChanged: { at, from: HealthState, to: HealthState, because: Schema.Array(Schema.String) },
+  OptionalUp: { at, name: Schema.String, generation: Schema.Number, attempts: Schema.Number },
+  OptionalDown: {
+    at,
+    name: Schema.String,
+    attempts: Schema.Number,
+    failure: Schema.String,
+    next: Schema.Literals(["retry", "giveUp", "stopping"]),
+    retryIn: Schema.optionalKey(Schema.Number)
+  },
   StopRequested: { at, reason: StopReason, spent: Schema.optionalKey(Schema.Number) },
   Escalated: { at, rung: Schema.Literals(["Graceful", "Interrupt", "Exit"]), signal: Schema.String },
   GateClosed: { at, name: Schema.String },
@@ -86,3 +137,24 @@ export const Event = Schema.TaggedUnion({
 })
 
 export type Event = typeof Event.Type
+
+const recurring: ReadonlySet<Event["_tag"]> = new Set([
+  "CheckFailed",
+  "CheckPassed",
+  "HealthChanged",
+  "OptionalUp",
+  "OptionalDown",
+  "ReloadStarted",
+  "Reloaded",
+  "ReloadFailed",
+  "ReloadAbandoned"
+] as const)
+
+/** Whether an event can come again and again while the application runs, so that a log keeps the latest thousand of them only. */
+export const isRecurring = (event: Event): boolean =>
+  recurring.has(event._tag) ||
+  (event._tag === "TaskFailed" && event.next === "restart") ||
+  // Things that are made and closed at run time.
+  ((event._tag === "Awaited" || event._tag === "AwaitedLate") && event.kind === "resource") ||
+  (event._tag === "StateChanged" &&
+    (event.to === "Reloading" || (event.from === "Reloading" && event.to === "Running")))

@@ -64,6 +64,8 @@ export interface GracePeriod {
   readonly lameDuck: Schedule.Schedule<unknown>
   readonly drain: Schedule.Schedule<unknown>
   readonly interrupt: Schedule.Schedule<unknown>
+  /** How long each budget is in all; infinite when it has no end of its own. */
+  readonly lengths: Readonly<Record<"lameDuck" | "drain" | "interrupt", number>>
 }
 
 /** The grace period is the promise that a stop ends; thrown as a defect, since it is a mistake in the program. */
@@ -104,7 +106,12 @@ export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.
     stopTimeout: Duration.toMillis(options.stopTimeout ?? "5 seconds"),
     lameDuck: toSchedule(options.lameDuck ?? 0),
     drain: toSchedule(options.drain ?? "10 seconds"),
-    interrupt: toSchedule(options.interrupt ?? "5 seconds")
+    interrupt: toSchedule(options.interrupt ?? "5 seconds"),
+    lengths: {
+      lameDuck: yield* lengthOf(options.lameDuck ?? 0),
+      drain: yield* lengthOf(options.drain ?? "10 seconds"),
+      interrupt: yield* lengthOf(options.interrupt ?? "5 seconds")
+    }
   }
 })
 

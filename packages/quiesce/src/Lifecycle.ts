@@ -11,11 +11,18 @@ import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Event } from "./Event.ts"
-import type { Section } from "./internal/Sections.ts"
+import type { HealthState, Kind, Summary } from "./HealthState.ts"
+import type { Contribution } from "./internal/HealthBoard.ts"
+import type { OptionalSpec } from "./internal/OptionalComponent.ts"
+import type { Section, SectionOptions } from "./internal/Sections.ts"
+import type { TaskSpec } from "./internal/SupervisedTask.ts"
+import type { Handle } from "./Optional.ts"
 import type { AppState } from "./Phase.ts"
+import type { Plan } from "./Plan.ts"
 import type { Report } from "./Report.ts"
 import type { ShuttingDown } from "./ShuttingDown.ts"
 import type { StopReason } from "./StopReason.ts"
+import type { Task } from "./Task.ts"
 
 /**
  * Counts of accepted and unfinished work by kind, for example `{ request: 2, websocket: 1 }`. Kinds at zero may be absent.
@@ -44,6 +51,32 @@ export interface Drainable {
   readonly interrupt?: Effect.Effect<void>
 }
 
+/** What a reload came to. Keys are paths, as `server.port`. */
+export interface Reloaded {
+  /** Counts the configurations that were put in force; 1 is the one of the start. */
+  readonly version: number
+  /** Keys whose new values are in force; none: nothing had changed, and that is a success. */
+  readonly changed: ReadonlyArray<string>
+  /** Keys that have changed and keep their old values until a restart. */
+  readonly restart: ReadonlyArray<string>
+}
+
+/**
+ * The tasks of one name that have not ended: how many are at work, wait with nothing in hand, wait for their restart, and have
+ * been told to end; and how many runs have failed so far.
+ */
+export interface TaskStatus {
+  readonly name: string
+  readonly component?: string
+  readonly priority: number
+  readonly tags: ReadonlyArray<string>
+  readonly running: number
+  readonly waiting: number
+  readonly restarting: number
+  readonly stopping: number
+  readonly failures: number
+}
+
 /** What a person asks with `SIGUSR2`, `/status` or a progress line: a snapshot, never waiting. */
 export interface Status {
   readonly state: AppState
@@ -52,9 +85,13 @@ export interface Status {
   readonly uptime: number
   /** Milliseconds to the deadline while stopping. */
   readonly remaining: number | undefined
+  readonly health: Summary
   readonly inFlight: InFlight
   readonly criticalSections: ReadonlyArray<string>
   readonly components: ReadonlyArray<{ readonly name: string; readonly state: string; readonly since: number }>
+  readonly tasks: ReadonlyArray<TaskStatus>
+  /** Tasks that have failed for good, and whose policy is to go on without them; since when, in the time of `uptime`. */
+  readonly degraded: ReadonlyArray<{ readonly name: string; readonly message: string; readonly since: number }>
   /** Who is awaited right now, for the progress line: drainables, waiters, sections, components. */
   readonly awaiting: ReadonlyArray<string>
 }
@@ -89,8 +126,10 @@ export class Lifecycle extends Context.Service<
     readonly stateUnsafe: () => AppState
     /** The state now and every later one. */
     readonly changes: Stream.Stream<AppState>
-    /** Every event so far and every later one, in order, none twice. */
+    /** Every event so far (of those that recur while the application runs the latest thousand) and every later one, in order. */
     readonly events: Stream.Stream<Event>
+    /** What a stop may take at worst, of the application as it is now. */
+    readonly plan: Effect.Effect<Plan>
     /** A snapshot for people. */
     readonly status: Effect.Effect<Status>
     /** The same, for synchronous code. */
@@ -155,16 +194,66 @@ export class Lifecycle extends Context.Service<
      */
     readonly onStopped: <R>(name: string, effect: Effect.Effect<unknown, unknown, R>) => Effect.Effect<void, never, R>
     /**
+     * Runs the reload of `name` in the state Reloading, and tells how it ended. One at a time: whoever comes while another
+     * runs waits for its turn, and during the start for its end. A stop abandons it: the work is interrupted, and it fails with
+     * `ShuttingDown`. That a failure leaves everything as it was is the work's own business; `@quiesce/reload` sees to that.
+     */
+    readonly reload: <E, R>(
+      what: { readonly name: string; readonly trigger: string },
+      work: Effect.Effect<Reloaded, E, R>
+    ) => Effect.Effect<Reloaded, E | ShuttingDown, R>
+    /**
+     * Is told when a reload is asked for, until the scope closes: `request` makes a note of it and returns. Where there is one,
+     * SIGHUP asks for a reload and not for a stop, to the end of the application.
+     */
+    readonly onReloadRequested: (
+      name: string,
+      request: (trigger: string) => void
+    ) => Effect.Effect<void, never, Scope.Scope>
+    /** Asks for a reload and returns at once; `false`: there is nothing to be reloaded. */
+    readonly requestReload: (trigger: string) => Effect.Effect<boolean>
+    /**
      * A synchronous function for the forced exit, when nothing asynchronous runs any more: write a state file, send a last
      * datagram. A throw is caught and reported. Removed when the scope closes.
      */
     readonly emergency: (name: string, run: () => void) => Effect.Effect<void, never, Scope.Scope>
 
+    /** What `Health` is made of; use that. */
+    readonly health: {
+      readonly summaryUnsafe: () => Summary
+      readonly changes: Stream.Stream<HealthState>
+      readonly contribute: (
+        name: string,
+        kind: Kind,
+        impact: "Degraded" | "Unhealthy",
+        status: "pending" | "pass"
+      ) => Effect.Effect<Contribution, never, Scope.Scope>
+    }
+    /** What `Resources` is made of; use that. `bounded` runs a release for at most so many milliseconds, and tells its end. */
+    readonly releases: {
+      readonly bounded: (name: string, release: Effect.Effect<unknown, unknown>, millis: number) => Effect.Effect<void>
+    }
     /** What `CriticalSection.run` is made of; use that. */
     readonly criticalSections: {
-      readonly enter: (name: string, atMost: number, allowDuringStop: boolean) => Effect.Effect<Section, ShuttingDown>
+      readonly enter: (
+        name: string,
+        options: SectionOptions,
+        restore: (effect: Effect.Effect<boolean>) => Effect.Effect<boolean>
+      ) => Effect.Effect<Section, ShuttingDown>
       readonly leave: (section: Section) => void
       readonly bound: (section: Section) => Effect.Effect<void>
+    }
+    /** What `Optional.layer` is made of; use that. */
+    readonly optionals: {
+      readonly start: <I, S, R>(
+        spec: OptionalSpec<I, S, R>
+      ) => Effect.Effect<Handle<S>, never, R | Lifecycle | Scope.Scope>
+    }
+    /** What `Tasks.start` and the kinds of `Task` are made of; use those. */
+    readonly tasks: {
+      readonly start: <A, E, R, R2>(
+        spec: TaskSpec<A, E, R, R2>
+      ) => Effect.Effect<Task<A, E>, never, R | R2 | Scope.Scope>
     }
   }
 >()("quiesce/Lifecycle") {}

@@ -4,12 +4,13 @@
  * It knows no time, no fibers and no platform, and is small enough to be searched exhaustively.
  *
  * Invariants, each a test of that name:
- * 1. `never-backwards`: the position of the state never decreases.
- * 2. `never-twice`: no state is entered twice.
+ * 1. `never-backwards`: the position of the state never decreases, save from Reloading to Running.
+ * 2. `never-twice`: no state is entered twice, save Running and Reloading.
  * 3. `always-ends`: from every reachable phase, completing the work at hand leads to `Stopped`.
  * 4. `escalation-forward`: stop signals only move forward, and the last rung always exits.
  * 5. `first-reason-counts`: once set, the reason never changes.
  * 6. `terminal-is-final`: nothing leads out of `Stopped` and `Exit`, and no command is given there.
+ * 7. `reload-is-no-stop`: a reload leads from Running to Reloading and back, and a stop leads out of both alike.
  */
 import * as Schema from "effect/Schema"
 import type { Outcome } from "./Outcome.ts"
@@ -18,6 +19,7 @@ import * as StopReason from "./StopReason.ts"
 /**
  * - `Starting`: components are being built.
  * - `Running`: every component runs; the application is ready.
+ * - `Reloading`: the same, while a new configuration is prepared and put in place; a stop abandons it.
  * - `LameDuck`: not ready, still accepting and serving everything.
  * - `Draining`: nothing new is accepted, what was accepted goes on.
  * - `Interrupting`: what is still running is interrupted; critical sections are waited for.
@@ -29,6 +31,7 @@ import * as StopReason from "./StopReason.ts"
 export const AppState = Schema.Literals([
   "Starting",
   "Running",
+  "Reloading",
   "LameDuck",
   "Draining",
   "Interrupting",
@@ -64,6 +67,7 @@ export interface Phase {
 
 /**
  * - `Built`, `BuildFailed`: the end of the start.
+ * - `ReloadBegan`, `ReloadEnded`: a new configuration is worked on; how that ended makes no difference here.
  * - `StopRequested`: idempotent, never escalates.
  * - `Signalled`: a stop signal; the first asks, later ones climb the ladder.
  * - `Done`: the work of a stop state has ended or its budget is used up.
@@ -72,6 +76,8 @@ export interface Phase {
 export type Input =
   | { readonly _tag: "Built" }
   | { readonly _tag: "BuildFailed"; readonly message: string; readonly code: number | undefined }
+  | { readonly _tag: "ReloadBegan" }
+  | { readonly _tag: "ReloadEnded" }
   | { readonly _tag: "StopRequested"; readonly reason: StopReason.StopReason }
   | { readonly _tag: "Signalled"; readonly signal: string }
   | { readonly _tag: "Done"; readonly state: StopState }
@@ -85,16 +91,22 @@ export type Input =
  */
 export type Command =
   | { readonly _tag: "BeginStop"; readonly reason: StopReason.StopReason }
-  | { readonly _tag: "Enter"; readonly state: StopState | "Running" | "Stopped" }
+  | { readonly _tag: "Enter"; readonly state: Entered }
   | { readonly _tag: "Escalated"; readonly rung: Rung; readonly signal: string }
   | { readonly _tag: "ForceExit"; readonly outcome: Outcome }
+
+/** A state that is entered by doing its work, or by letting others do theirs. */
+export type Entered = StopState | "Running" | "Reloading" | "Stopped"
 
 export const initial: Phase = { state: "Starting", reason: undefined, signals: 0 }
 
 export const defaultLadder: Ladder = ["Graceful", "Exit"]
 
+/** Whether every component runs and no stop has begun: the application is ready. */
+export const isRunning = (state: AppState): boolean => state === "Running" || state === "Reloading"
+
 /** Whether a stop has begun. */
-export const isStopping = (state: AppState): boolean => state !== "Starting" && state !== "Running"
+export const isStopping = (state: AppState): boolean => state !== "Starting" && !isRunning(state)
 
 /** Whether new work is refused. */
 export const isRefusing = (state: AppState): boolean => isStopping(state) && state !== "LameDuck"
@@ -118,6 +130,10 @@ export const step = (
       return phase.state === "Starting" ? enter(phase, "Running") : [phase, none]
     case "BuildFailed":
       return phase.state === "Starting" ? beginStop(phase, startFailed(input)) : [phase, none]
+    case "ReloadBegan":
+      return phase.state === "Running" ? enter(phase, "Reloading") : [phase, none]
+    case "ReloadEnded":
+      return phase.state === "Reloading" ? enter(phase, "Running") : [phase, none]
     case "StopRequested":
       return isStopping(phase.state) ? [phase, none] : beginStop(phase, input.reason)
     case "Signalled":
@@ -137,7 +153,7 @@ const startFailed = (input: Extract<Input, { readonly _tag: "BuildFailed" }>): S
 
 const after = (state: StopState): StopState | "Stopped" => stopStates[stopStates.indexOf(state) + 1] ?? "Stopped"
 
-const enter = (phase: Phase, state: StopState | "Running" | "Stopped"): readonly [Phase, ReadonlyArray<Command>] => [
+const enter = (phase: Phase, state: Entered): readonly [Phase, ReadonlyArray<Command>] => [
   { ...phase, state },
   [{ _tag: "Enter", state }]
 ]

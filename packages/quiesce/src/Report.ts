@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import type { Event } from "./Event.ts"
 import { between, components, criticalChain, stateTimes, stopBegan } from "./internal/analysis.ts"
 import { render as renderText } from "./internal/reportText.ts"
+import { taskFailures, taskRows } from "./internal/taskReport.ts"
 import { exitCode, Outcome } from "./Outcome.ts"
 import { AppState } from "./Phase.ts"
 import * as StopReason from "./StopReason.ts"
@@ -40,6 +41,15 @@ export const ComponentReport = Schema.Struct({
  */
 export const ChainLink = Schema.Struct({ name: Schema.String, waiting: Schema.Number, working: Schema.Number })
 
+/** The tasks of one name. */
+export const TaskReport = Schema.Struct({
+  name: Schema.String,
+  component: Schema.optionalKey(Schema.String),
+  failures: Schema.Number,
+  restarts: Schema.Number,
+  end: Schema.optionalKey(Schema.Literals(["done", "failed", "interrupted", "left behind"]))
+})
+
 /**
  * All times are milliseconds.
  *
@@ -49,7 +59,9 @@ export const ChainLink = Schema.Struct({ name: Schema.String, waiting: Schema.Nu
  * - `awaited`: drainables, waiters and hooks, slowest first.
  * - `stragglers`: accepted work that did not finish in its budget, by kind, of the start and of the stop.
  * - `criticalSections`: those that the stop had to wait for.
- * - `failures`: one line for each failure of the whole life.
+ * - `tasks`: every name that tasks have had, how many of their runs failed and were restarted, and how the last of them ended,
+ *   as far as it was told.
+ * - `failures`: one line for each failure of the whole life; of a task that failed several times, one.
  * - `lingering`: what held the process after everything was released.
  * - `advice`: where time was lost that need not be.
  */
@@ -77,6 +89,7 @@ export const Report = Schema.Struct({
   criticalSections: Schema.Array(
     Schema.Struct({ name: Schema.String, waited: Schema.Number, exceeded: Schema.Boolean })
   ),
+  tasks: Schema.Array(TaskReport),
   failures: Schema.Array(Schema.String),
   lingering: Schema.Array(Schema.String),
   advice: Schema.Array(Schema.String)
@@ -133,6 +146,7 @@ const isLoss = (event: Event): boolean =>
   event._tag === "Straggler" ||
   event._tag === "Crashed" ||
   (event._tag === "BackgroundFailed" && event.policy === "stop") ||
+  (event._tag === "TaskFailed" && event.next === "stop") ||
   (event._tag === "Awaited" && event.result !== "done") ||
   (event._tag === "CriticalSectionWaited" && event.exceeded)
 
@@ -191,7 +205,8 @@ export const fromEvents = (events: ReadonlyArray<Event>): Report => {
       waited,
       exceeded
     })),
-    failures: events.flatMap(failureLine),
+    tasks: taskRows(events),
+    failures: [...events.flatMap(failureLine), ...taskFailures(events)],
     lingering: only(events, "Lingering").flatMap((event) => event.handles),
     advice: advise(chain)
   }

@@ -238,3 +238,106 @@ describe("while the application stops, a critical section", () => {
     })
   )
 })
+
+describe("critical sections with a key", () => {
+  const file = (log: Array<string>, name: string, millis: number, options: CriticalSection.Options = {}) =>
+    CriticalSection.run(
+      name,
+      Effect.sync(() => log.push(`${name} begins`)).pipe(
+        Effect.andThen(Effect.sleep(millis)),
+        Effect.ensuring(Effect.sync(() => log.push(`${name} ends`)))
+      ),
+      { key: "file", ...options }
+    )
+
+  it.effect("run one after the other, first come, first served, and beside those with another key", () =>
+    Effect.gen(function* () {
+      const { start } = yield* running()
+      const log: Array<string> = []
+      yield* start(file(log, "a", 1000))
+      yield* start(file(log, "b", 1000))
+      yield* start(file(log, "other", 500, { key: "index" }))
+      yield* start(file(log, "c", 1000))
+      yield* TestClock.adjust("3 seconds")
+      expect(log).toEqual([
+        "a begins",
+        "other begins",
+        "other ends",
+        "a ends",
+        "b begins",
+        "b ends",
+        "c begins",
+        "c ends"
+      ])
+    })
+  )
+
+  it.effect("let one inside of another with the same key run at once", () =>
+    Effect.gen(function* () {
+      const { start } = yield* running()
+      const log: Array<string> = []
+      const inner = CriticalSection.run("between", file(log, "inner", 100))
+      const outer = yield* start(CriticalSection.run("outer", inner, { key: "file" }))
+      yield* start(file(log, "next", 100))
+      yield* TestClock.adjust("200 millis")
+      yield* Fiber.join(outer)
+      expect(log).toEqual(["inner begins", "inner ends", "next begins", "next ends"])
+    })
+  )
+
+  it.effect("refuse who stands in line when draining begins, but not who may begin during a stop", () =>
+    Effect.gen(function* () {
+      const { app, start } = yield* running()
+      const log: Array<string> = []
+      yield* start(file(log, "save", 1000))
+      const late = yield* start(Effect.flip(file(log, "late", 1000)))
+      yield* start(file(log, "final save", 1000, { allowDuringStop: true }))
+      yield* TestClock.adjust("500 millis")
+      app.signalUnsafe("SIGTERM")
+      yield* TestClock.adjust(0)
+      expect(yield* Fiber.join(late)).toMatchObject({ _tag: "ShuttingDown", kind: "late" })
+      yield* runToEnd(app)
+      expect(log).toEqual(["save begins", "save ends", "final save begins", "final save ends"])
+    })
+  )
+
+  it.effect("let the next one begin when who stood in line was interrupted, and when one was given up", () =>
+    Effect.gen(function* () {
+      const { start } = yield* running()
+      const log: Array<string> = []
+      const first = yield* start(file(log, "first", 10_000, { atMost: "1 second" }))
+      yield* start(Effect.timeoutOption(file(log, "impatient", 1000), "500 millis"))
+      yield* start(file(log, "next", 1000))
+      yield* start(Fiber.interrupt(first))
+      yield* TestClock.adjust("2 seconds")
+      expect(log).toEqual(["first begins", "first ends", "next begins", "next ends"])
+    })
+  )
+})
+
+describe("a critical section in code that is uninterruptible, or times out", () => {
+  it.effect("is interruptible by its limit although its caller is not", () =>
+    Effect.gen(function* () {
+      const { app, start } = yield* running({ interrupt: "1 second" })
+      const caller = yield* start(
+        Effect.uninterruptible(CriticalSection.run("save", Effect.never, { atMost: "200 millis" }))
+      )
+      app.signalUnsafe("SIGTERM")
+      const report = yield* runToEnd(app)
+      expect([Exit.hasInterrupts(yield* Fiber.await(caller)), report.criticalSections]).toEqual([
+        true,
+        [{ name: "save", waited: 200, exceeded: true }]
+      ])
+    })
+  )
+
+  it.effect("that times out on the inside ends with the timeout, whole as far as it came", () =>
+    Effect.gen(function* () {
+      const { start } = yield* running()
+      const log: Array<string> = []
+      const caller = yield* start(CriticalSection.run("save", Effect.timeoutOption(steps(log), "1500 millis")))
+      yield* TestClock.adjust("1500 millis")
+      expect([yield* Fiber.join(caller), log]).toEqual([Option.none(), ["write", "torn"]])
+    })
+  )
+})

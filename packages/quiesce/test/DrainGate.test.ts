@@ -36,7 +36,7 @@ describe("a drain gate", () => {
       yield* gate.close
       let ran = false
       const work = yield* Effect.exit(gate.run(Effect.sync(() => void (ran = true))))
-      const scoped = yield* Effect.exit(Effect.scoped(gate.enter))
+      const scoped = yield* Effect.exit(Effect.scoped(gate.enter()))
       expect([ran, isRefused(work), isRefused(scoped), yield* gate.inFlight]).toEqual([false, true, true, 0])
     })
   )
@@ -49,7 +49,7 @@ describe("a drain gate", () => {
       const history: Array<readonly [string, boolean]> = [["open and empty", yield* ended]]
       const work = yield* Effect.forkChild(gate.run(Effect.sleep("1 second")), { startImmediately: true })
       const scope = yield* Scope.make()
-      yield* Scope.provide(gate.enter, scope)
+      yield* Scope.provide(gate.enter(), scope)
       history.push(["open with two", yield* ended])
       yield* gate.close
       history.push(["closed with two", yield* ended])
@@ -78,7 +78,7 @@ describe("a drain gate", () => {
         Effect.interrupt,
         Effect.timeoutOption(Effect.never, 0),
         gate.run(gate.run(Effect.fail("twice inside"))),
-        Effect.scoped(Effect.andThen(gate.enter, Effect.fail("with a scope"))),
+        Effect.scoped(Effect.andThen(gate.enter(), Effect.fail("with a scope"))),
         Effect.andThen(
           Effect.addFinalizer(() => Effect.die("a finalizer that dies")),
           Effect.void
@@ -372,7 +372,7 @@ describe("while the application stops", () => {
   it.effect("work that entered with a scope is never interrupted, and named when it is left behind", () =>
     Effect.gen(function* () {
       const { app, gate } = yield* withGate({ drain: "2 seconds", interrupt: "1 second" })
-      const holder = yield* Effect.forkChild(Effect.scoped(Effect.andThen(gate.enter, Effect.never)), {
+      const holder = yield* Effect.forkChild(Effect.scoped(Effect.andThen(gate.enter(), Effect.never)), {
         startImmediately: true
       })
       app.signalUnsafe("SIGTERM")

@@ -603,7 +603,8 @@ describe("the status", () => {
       yield* TestClock.adjust("1500 millis")
       const releasing = app.lifecycle.statusUnsafe()
       yield* runToEnd(app)
-      const idle = { inFlight: { request: 2 }, criticalSections: [] }
+      const health = { state: "Healthy", checks: [] }
+      const idle = { health, inFlight: { request: 2 }, criticalSections: [], tasks: [], degraded: [] }
       const api = { name: "api", since: 0, state: "Running" }
       expect([running, draining, releasing]).toEqual([
         {

@@ -18,6 +18,8 @@ const inputs: ReadonlyArray<Phase.Input> = [
   { _tag: "Built" },
   { _tag: "BuildFailed", message: "port taken", code: undefined },
   { _tag: "BuildFailed", message: "no such option", code: 78 },
+  { _tag: "ReloadBegan" },
+  { _tag: "ReloadEnded" },
   { _tag: "StopRequested", reason: StopReason.requested("admin") },
   { _tag: "StopRequested", reason: StopReason.finished },
   { _tag: "Signalled", signal: "SIGTERM" },
@@ -68,21 +70,48 @@ const onEdges =
       return what === undefined ? [] : [say(edge, what)]
     })
 
-const neverBackwards = onEdges(({ from, to }) =>
-  position(to.state) < position(from.state) ? "went backwards" : undefined
+/** The one way back. */
+const isReloaded = ({ from, to }: Edge): boolean => from.state === "Reloading" && to.state === "Running"
+
+const neverBackwards = onEdges((edge) =>
+  position(edge.to.state) < position(edge.from.state) && !isReloaded(edge) ? "went backwards" : undefined
 )
 
-const neverTwice = onEdges(({ commands, from, to }) => {
+const neverTwice = onEdges((edge) => {
+  const { commands, from, to } = edge
   const entered = commands.filter((command) => command._tag === "Enter").map((command) => command.state)
   if (entered.length > 1) return "entered more than one state"
   const [state] = entered
   if (state !== undefined && state !== to.state) return `entered ${state}`
-  return state !== undefined && position(state) <= position(from.state) ? `entered ${state} again` : undefined
+  return state !== undefined && position(state) <= position(from.state) && !isReloaded(edge)
+    ? `entered ${state} again`
+    : undefined
+})
+
+/** What a reload does and does not: its states are one for everything else. */
+const reloadIsNoStop = onEdges(({ commands, from, input, to }) => {
+  if (input._tag === "ReloadBegan" || input._tag === "ReloadEnded") {
+    const [before, after] = input._tag === "ReloadBegan" ? ["Running", "Reloading"] : ["Reloading", "Running"]
+    return from.state !== before
+      ? to === from && commands.length === 0
+        ? undefined
+        : "a reload changed what is no state of it"
+      : to.state === after && to.reason === undefined && to.signals === from.signals && commands.length === 1
+        ? undefined
+        : `${before} did not become ${after} and nothing else`
+  }
+  if (from.state !== "Reloading") return undefined
+  const meant = Phase.step({ ...from, state: "Running" }, input)
+  const expected = meant[0].state === "Running" ? from.state : meant[0].state
+  return to.state === expected && JSON.stringify(commands) === JSON.stringify(meant[1])
+    ? undefined
+    : "means something else while reloading than while running"
 })
 
 /** What the engine does when nobody disturbs it: the work of each state ends. */
 const workDone = (phase: Phase.Phase): Phase.Input | undefined => {
   if (phase.state === "Starting") return { _tag: "Built" }
+  if (phase.state === "Reloading") return { _tag: "ReloadEnded" }
   if (phase.state === "Running") return { _tag: "StopRequested", reason: StopReason.finished }
   const state = Phase.stopStates.find((candidate) => candidate === phase.state)
   return state === undefined ? undefined : { _tag: "Done", state }
@@ -155,6 +184,8 @@ const checks: Readonly<Record<string, Check>> = {
   "first-reason-counts: once set, the reason never changes": firstReasonCounts,
   "terminal-is-final: nothing leads out of Stopped and Exit, and no command is given there": terminalIsFinal,
   "a stop begins exactly once, and starts the clock of the grace period then": oneBeginning,
+  "reload-is-no-stop: a reload leads from Running to Reloading and back, and a stop leads out of both alike":
+    reloadIsNoStop,
   "the deadline always exits, whatever the stop is doing": deadlineExits
 }
 
@@ -174,7 +205,8 @@ describe("in every reachable phase", () => {
 
   it("no order of five inputs enters a state twice", () => {
     const walk = (phase: Phase.Phase, entered: ReadonlyArray<Phase.AppState>, left: number): void => {
-      if (new Set(entered).size !== entered.length) throw new Error(`entered twice: ${entered.join(", ")}`)
+      const once = entered.filter((state) => !Phase.isRunning(state))
+      if (new Set(once).size !== once.length) throw new Error(`entered twice: ${entered.join(", ")}`)
       if (left === 0 || isTerminal(phase)) return
       for (const input of inputs) {
         const [next] = Phase.step(phase, input, ["Graceful", "Interrupt", "Exit"])
@@ -242,6 +274,20 @@ describe("the usual ways through a life", () => {
     ])
   })
 
+  it("reloads as often as it likes, and a signal in the middle of one stops it as at any other time", () => {
+    const began: Phase.Input = { _tag: "ReloadBegan" }
+    const ended: Phase.Input = { _tag: "ReloadEnded" }
+    expect(live(Phase.defaultLadder, { _tag: "Built" }, began, ended, began, began, term, ended)).toEqual([
+      "Running, Enter Running",
+      "Reloading, Enter Reloading",
+      "Running, Enter Running",
+      "Reloading, Enter Reloading",
+      "Reloading",
+      "LameDuck, BeginStop, Enter LameDuck",
+      "LameDuck"
+    ])
+  })
+
   it("work that ends late, in a state that is over, changes nothing", () => {
     const [phase] = Phase.step(
       { state: "Releasing", reason: StopReason.finished, signals: 1 },
@@ -265,6 +311,25 @@ describe("the checks bite: each finds the machine that was broken for it", () =>
       broken(({ from, input }) =>
         input._tag === "Built" && from.state === "Draining" ? [{ ...from, state: "Running" }, []] : undefined
       )
+    ],
+    [
+      "a reload that ends late brings a stopping application back to Running",
+      neverBackwards,
+      broken(({ from, input }) =>
+        input._tag === "ReloadEnded" && from.state === "Draining" ? [{ ...from, state: "Running" }, []] : undefined
+      )
+    ],
+    [
+      "a reload is begun in the middle of the start",
+      reloadIsNoStop,
+      broken(({ from, input }) =>
+        input._tag === "ReloadBegan" && from.state === "Starting" ? [{ ...from, state: "Reloading" }, []] : undefined
+      )
+    ],
+    [
+      "a signal is not heard while reloading",
+      reloadIsNoStop,
+      broken(({ from, input }) => (input._tag === "Signalled" && from.state === "Reloading" ? [from, []] : undefined))
     ],
     [
       "the Interrupt rung starts Interrupting over again",

@@ -440,6 +440,22 @@ describe("the laws", () => {
     })
   )
 
+  it.effect("reload-atomic: a failed reload leaves the old configuration and the old instances serving", () =>
+    Effect.gen(function* () {
+      // What a failed reload does to the configuration is tested with @quiesce/reload; here, what it does to everything else.
+      const log: Array<string> = []
+      const app = yield* App.start(program(log))
+      yield* TestClock.adjust("1 second")
+      const before = log.length
+      for (const work of [Effect.fail("no such host"), Effect.die("defect"), Effect.interrupt]) {
+        yield* Effect.exit(app.lifecycle.reload({ name: "settings", trigger: "test" }, work))
+        expect(app.lifecycle.stateUnsafe()).toBe("Running")
+      }
+      expect(log.slice(before)).toEqual([])
+      expect((yield* app.lifecycle.status).components.every(({ state }) => state === "Running")).toBe(true)
+    })
+  )
+
   it.effect("an interrupted launch is a graceful stop", () =>
     Effect.gen(function* () {
       const log: Array<string> = []

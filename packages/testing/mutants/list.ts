@@ -36,9 +36,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "what is left in the gate is not interrupted",
-    file: "DrainGate.ts",
-    find: "fiber.interruptUnsafe()",
-    replace: "void fiber"
+    file: "internal/interruptInBatches.ts",
+    find: "one.interruptUnsafe()",
+    replace: "void one"
   },
   {
     what: "the gate stays open when its component is gone",
@@ -618,6 +618,43 @@ export const mutants: ReadonlyArray<Mutant> = [
     find: '    this.requestStop({ _tag: "Crash", kind, message })\n',
     replace: ""
   },
+  // --- reloads ----------------------------------------------------------------------------------------------------------
+  {
+    what: "a reload that fails is told as one that was abandoned",
+    file: "internal/Reloads.ts",
+    find: "else if (Cause.hasInterruptsOnly(exit.cause))",
+    replace: "else if (exit.cause !== undefined)"
+  },
+  {
+    what: "the application stays Reloading when a reload is over",
+    file: "internal/Reloads.ts",
+    find: '          this.#dispatch({ _tag: "ReloadEnded" })\n',
+    replace: ""
+  },
+  {
+    what: "two reloads may run at once",
+    file: "internal/Reloads.ts",
+    find: "Semaphore.makeUnsafe(1)",
+    replace: "Semaphore.makeUnsafe(2)"
+  },
+  {
+    what: "a stop waits for a reload",
+    file: "internal/Reloads.ts",
+    find: "Effect.raceFirst(Fiber.await(fiber), stop)",
+    replace: "Fiber.await(fiber)"
+  },
+  {
+    what: "a reload begins although the application stops",
+    file: "internal/Reloads.ts",
+    find: 'if (this.#state() !== "Reloading") return yield* new ShuttingDown({ kind: name })',
+    replace: ""
+  },
+  {
+    what: "an abandoned reload that fails all the same is silent",
+    file: "internal/Reloads.ts",
+    find: "if (Exit.isSuccess(late) || !Cause.hasInterruptsOnly(late.cause)) this.#tell(name, late)",
+    replace: "void late"
+  },
   // --- what the simulation itself has found -----------------------------------------------------------------------------
   {
     what: "a critical section that begins while interrupting has no limit",
@@ -648,5 +685,115 @@ export const mutants: ReadonlyArray<Mutant> = [
     file: "internal/StopStates.ts",
     find: "const [onStopping, awaitBeforeStop] = [\n      Array.from(participants.onStopping),\n      Array.from(participants.awaitBeforeStop)\n    ]",
     replace: "const { awaitBeforeStop, onStopping } = participants"
+  },
+  // --- tasks ------------------------------------------------------------------------------------------------------------
+  {
+    what: "a task is restarted although its schedule has ended",
+    file: "internal/SupervisedTask.ts",
+    find: "if (delay === undefined) return this.#fail(exit.cause, this.#policy)",
+    replace: "if (delay === undefined) delay = 0"
+  },
+  {
+    what: "a task is restarted at once, whatever its schedule says",
+    file: "internal/SupervisedTask.ts",
+    find: "Effect.flatMap(Effect.sleep(delay), () => {",
+    replace: "Effect.flatMap(Effect.sleep(0), () => {"
+  },
+  {
+    what: "a task that fails and is ignored is silent",
+    file: "internal/SupervisedTask.ts",
+    find: "    this.#supervisor.tellFailure(",
+    replace: "    if (next === 'ignore') return message\n    this.#supervisor.tellFailure("
+  },
+  {
+    what: "a task that has failed for good does not stop the application",
+    file: "internal/SupervisedTask.ts",
+    find: 'if (next === "stop") this.#supervisor.failed(this.name, message)',
+    replace: ""
+  },
+  {
+    what: "the restart of a task begins while draining",
+    file: "internal/Supervisor.ts",
+    find: "readonly isDraining = (): boolean => this.#kernel.isRefusing()",
+    replace: "readonly isDraining = (): boolean => false"
+  },
+  {
+    what: "tasks are interrupted by ascending priority",
+    file: "internal/Supervisor.ts",
+    find: ".toSorted(([a], [b]) => b - a)",
+    replace: ".toSorted(([a], [b]) => a - b)"
+  },
+  {
+    what: "tasks of a lower priority are interrupted without waiting for the higher",
+    file: "internal/Supervisor.ts",
+    find: "if (index < levels.length - 1) yield* Effect.raceFirst(ended(alive), Effect.sleep(share))",
+    replace: ""
+  },
+  {
+    what: "the stop does not interrupt tasks",
+    file: "internal/Supervisor.ts",
+    find: "yield* interruptInBatches(alive)",
+    replace: ""
+  },
+  {
+    what: "a unit that a worker takes in the instant of the stop is dropped",
+    file: "internal/worker.ts",
+    find: ": Effect.as(giveBack(exit.value), undefined)",
+    replace: ": Effect.as(Effect.void, undefined)"
+  },
+  {
+    what: "a unit that a worker is interrupted in is not handed back",
+    file: "internal/worker.ts",
+    find: ": Effect.andThen(handBack(unit, exit.cause), Effect.failCause(exit.cause))",
+    replace: ": Effect.failCause(exit.cause)"
+  },
+  {
+    what: "what is left in the queue of a worker is not handed back",
+    file: "internal/worker.ts",
+    find: "return Effect.andThen(giveBack(next.value), giveBackRest)",
+    replace: "return giveBackRest"
+  },
+  {
+    what: "a worker goes on taking units while draining",
+    file: "internal/worker.ts",
+    find: "const accepts = (): boolean => !closed && !control.isDraining()",
+    replace: "const accepts = (): boolean => true"
+  },
+  // --- optional components ----------------------------------------------------------------------------------------------
+  {
+    what: "a generation of an optional component is not released",
+    file: "internal/OptionalComponent.ts",
+    find: "Effect.suspend(() => Scope.close(generation.scope, Exit.void))",
+    replace: "Effect.void"
+  },
+  {
+    what: "what an optional component shares with others is not held for it",
+    file: "internal/TrackedMemoMap.ts",
+    find: "    this.#hold(node, scope, this.#owner)\n",
+    replace: ""
+  },
+  {
+    what: "the stop does not interrupt the attempt of an optional component",
+    file: "internal/Pipeline.ts",
+    find: "for (const attempt of this.states.attempts) attempt.interruptUnsafe()",
+    replace: ""
+  },
+  {
+    what: "an optional component holds what it has borrowed for longer than it lives",
+    file: "internal/Ledger.ts",
+    find: "for (const hold of [...node.holds, ...node.loans])",
+    replace: "for (const hold of node.holds)"
+  },
+  {
+    what: "an optional component goes down in silence",
+    file: "internal/OptionalHandle.ts",
+    find: '{ _tag: "OptionalDown", ...told,',
+    replace: '{ _tag: "OptionalUp", generation: 0, ...told,'
+  },
+  {
+    what: "a fiber of an optional component dies in silence",
+    file: "internal/OptionalMemoMap.ts",
+    find: 'if (own.state._tag === "Empty") watchScope(own, this.#onFiberExit)',
+    replace: ""
   }
 ]

@@ -1,8 +1,6 @@
 /**
  * The laws of the lifecycle, one by one, as checks of a timeline. What they say is the contract (`docs/laws.md`); what they
  * check here is told by two witnesses: the application's own events, and what scripted components saw for themselves.
- *
- * Law 14, `reload-atomic`, comes with reload.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -17,9 +15,11 @@ import { isolation } from "./internal/laws/isolation.ts"
 import { neverSilent } from "./internal/laws/neverSilent.ts"
 import { noLateAcceptance } from "./internal/laws/noLateAcceptance.ts"
 import { readyBeforeRefuse } from "./internal/laws/readyBeforeRefuse.ts"
+import { reloadAtomic } from "./internal/laws/reloadAtomic.ts"
 import { releasedOnce } from "./internal/laws/releasedOnce.ts"
 import { reverseOrder } from "./internal/laws/reverseOrder.ts"
 import { startRollback } from "./internal/laws/startRollback.ts"
+import { tasksSupervised } from "./internal/laws/tasksSupervised.ts"
 import { render, type Timeline } from "./Timeline.ts"
 
 export {
@@ -33,8 +33,10 @@ export {
   noLateAcceptance,
   readyBeforeRefuse,
   releasedOnce,
+  reloadAtomic,
   reverseOrder,
-  startRollback
+  startRollback,
+  tasksSupervised
 }
 
 /** Every law that one life can show. `replay` needs two. */
@@ -50,7 +52,9 @@ export const all: ReadonlyArray<Law> = [
   criticalSectionWhole,
   exitCode,
   neverSilent,
-  startRollback
+  startRollback,
+  reloadAtomic,
+  tasksSupervised
 ]
 
 /**

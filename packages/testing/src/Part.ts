@@ -13,6 +13,8 @@ import * as StopReason from "quiesce/StopReason"
 import * as Behaviour from "./Behaviour.ts"
 import { CurrentJournal, record } from "./internal/Journal.ts"
 import type { Of as TimelineOf } from "./Timeline.ts"
+import { reloadFields, startReloads } from "./internal/reloadPart.ts"
+import { startTask, startWorker, taskFields, workerFields } from "./internal/taskParts.ts"
 
 /** When something begins: at a time after the component started, or at the very instant of a turn in the stop. */
 const When = Schema.Union([Schema.Number, Schema.Literals(["lameDuck", "stopping"])])
@@ -23,7 +25,12 @@ const When = Schema.Union([Schema.Number, Schema.Literals(["lameDuck", "stopping
  * - `Section`: a critical section, begun `when`, of length `takes` (below zero: for ever); then it `fails`, or not.
  * - `Background`: a fiber that does its behaviour, from `when` on (at once by default); what it fails with is a background
  *   failure.
+ * - `Task`: a supervised task, each run of which does its behaviour; after a failure it is restarted `restarts` times, after
+ *   `every` each.
+ * - `Worker`: a worker of a queue, which is its gate: `count` units are offered from outside, one every `every`; each takes as
+ *   long as a request's. The handling of unit `poisoned` fails.
  * - `Hook`: something registered with the `Lifecycle`, `when` the component has started by default.
+ * - `Reloads`: `count` reloads, the first `when`, then one every `every` after the one before; each does its behaviour.
  * - `Emergency`: an emergency hook, which may throw.
  * - `Lease`: asks for more time as soon as the stop begins.
  * - `Ends`: asks for the stop itself.
@@ -44,6 +51,9 @@ export const Part = Schema.TaggedUnion({
     on: Schema.Literals(["onStopping", "awaitBeforeStop", "onStopped"]),
     behaviour: Behaviour.Behaviour
   },
+  Task: taskFields,
+  Worker: workerFields,
+  Reloads: reloadFields,
   Emergency: { throws: Schema.Boolean },
   Lease: { millis: Schema.Number },
   Ends: { after: Schema.Number, reason: Schema.Literals(["finished", "requested"]) }
@@ -81,6 +91,9 @@ export const start = (component: string, part: Part): Effect.Effect<void, never,
         const set = setHook(on, `${component}/${on}`, effect, behaviour.masked)
         return when === undefined ? set : Effect.forkScoped(Effect.andThen(waitFor(when), set))
       },
+      Task: (task) => startTask(component, task),
+      Worker: (worker) => startWorker(component, worker),
+      Reloads: (reloads) => startReloads(component, reloads),
       Emergency: ({ throws }) => setEmergency(component, throws),
       Lease: ({ millis }) =>
         Effect.flatMap(Lifecycle, ({ extendStop }) => setHook("onStopping", `${component}/lease`, extendStop(millis))),

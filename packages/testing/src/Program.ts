@@ -20,6 +20,8 @@ import * as Scripted from "./Scripted.ts"
  *   that every number means something).
  * - `stopTimeout`: milliseconds, or none of its own.
  * - `fresh`: whoever needs it gets an instance of its own.
+ * - `optional`: the application can live without it: each of its generations does what the node says; no, when left out. Where
+ *   one is, nothing is fresh: what lives and dies within a generation is not seen.
  * - `inside`: it runs an application of so many components of its own, as long as it lives; 0 for none.
  */
 export const Node = Schema.Struct({
@@ -30,7 +32,8 @@ export const Node = Schema.Struct({
   onBackgroundFailure: Schema.Literals(["stop", "log"]),
   fresh: Schema.Boolean,
   inside: Schema.Number,
-  parts: Schema.Array(Part)
+  parts: Schema.Array(Part),
+  optional: Schema.optionalKey(Schema.Boolean)
 })
 
 export type Node = typeof Node.Type
@@ -64,6 +67,7 @@ export const nameOf = (place: number): string => `c${place}`
  */
 export const layer = ({ composition, nodes }: Program): Scripted.AnyLayer => {
   const made: Array<Scripted.AnyLayer> = []
+  const hasOptional = nodes.some(({ optional }) => optional === true)
   for (const [place, node] of nodes.entries()) {
     const needs = needsOf(node, place).flatMap((need) => made.slice(need, need + 1))
     const component = Scripted.component(nameOf(place), {
@@ -73,9 +77,10 @@ export const layer = ({ composition, nodes }: Program): Scripted.AnyLayer => {
       parts: node.parts,
       during: inside(node),
       onBackgroundFailure: node.onBackgroundFailure,
+      optional: node.optional,
       ...(node.stopTimeout === null ? {} : { stopTimeout: node.stopTimeout })
     })
-    made.push(node.fresh ? Layer.fresh(component) : component)
+    made.push(node.fresh && !hasOptional ? Layer.fresh(component) : component)
   }
   if (composition === "chained")
     return made.reduce<Scripted.AnyLayer>((below, one) => one.pipe(Layer.provideMerge(below)), Layer.empty)

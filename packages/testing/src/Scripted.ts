@@ -4,10 +4,13 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Component from "quiesce/Component"
 import { Lifecycle } from "quiesce/Lifecycle"
+import * as Optional from "quiesce/Optional"
 import * as Behaviour from "./Behaviour.ts"
 import { CurrentJournal } from "./internal/Journal.ts"
 import * as Part from "./Part.ts"
@@ -46,17 +49,29 @@ export interface Script extends Component.Policy {
    * @default nothing
    */
   readonly during?: Effect.Effect<unknown, never, Lifecycle | Scope.Scope> | undefined
+  /**
+   * Whether it is an `Optional.layer`, each attempt of which follows the script: one that takes longer than half a second has
+   * failed, and the next begins 100, 200, 400, ... ms after a failure.
+   *
+   * @default false
+   */
+  readonly optional?: boolean | undefined
 }
 
 const tagPrefix = "@quiesce/testing/scripted/"
 
-const tagOf = (name: string) => Context.Service<{ readonly name: string }>(`${tagPrefix}${name}`)
+/** An instance of a scripted component. */
+interface Resource {
+  readonly name: string
+}
+
+const tagOf = (name: string) => Context.Service<Resource>(`${tagPrefix}${name}`)
 
 /** The scripted components in sight. */
 const inSight = (context: Context.Context<never>): ReadonlyArray<string> =>
   Array.from(context.mapUnsafe)
     .filter(([key]) => key.startsWith(tagPrefix))
-    .map(([, service]: readonly [string, { readonly name: string }]) => service.name)
+    .map(([, service]: readonly [string, Resource]) => service.name)
 
 /**
  * A component that follows a script. What it needs is provided to it, so that it stands for itself and can be shared by
@@ -81,7 +96,16 @@ const inSight = (context: Context.Context<never>): ReadonlyArray<string> =>
  * const App = Layer.mergeAll(api, jobs)
  * ```
  */
-export const component = (name: string, script: Script = {}): AnyLayer => scripted(name, script, Context.empty())
+export const component = (name: string, script: Script = {}): AnyLayer => {
+  const layer = scripted(name, script, Context.empty())
+  if (script.optional !== true) return layer
+  return Optional.layer(tagOf(name), layer, {
+    name,
+    retry: Schedule.exponential("100 millis"),
+    startTimeout: "500 millis",
+    stopTimeout: script.stopTimeout
+  })
+}
 
 /** A script, and a name for what stands behind it. */
 export interface ServiceScript extends Script {
@@ -123,7 +147,7 @@ const scripted = <Services>(
   name: string,
   script: Script,
   services: Context.Context<Services>
-): Layer.Layer<Services, unknown, Lifecycle> => {
+): Layer.Layer<Services | Resource, unknown, Lifecycle> => {
   const layer = Layer.effectContext(
     Effect.gen(function* () {
       const journal = yield* CurrentJournal
@@ -152,13 +176,16 @@ const scripted = <Services>(
         yield* Part.start(at === 0 ? self : `${self}.${at}`, part)
       if (script.during !== undefined) yield* script.during
       return Context.add(services, tagOf(name), resource)
-    }).pipe(inItsJournal)
+    }).pipe(script.optional === true ? identity : inItsJournal)
   ).pipe(Component.make(name, script))
   const [first, ...rest] = script.needs ?? []
   return first === undefined ? layer : layer.pipe(Layer.provide([first, ...rest]))
 }
 
-/** Only what is built as a part of the application under test writes into its journal. */
+/**
+ * Only what is built as a part of the application under test writes into its journal. The generations of an optional component
+ * are built while it runs, and yet are parts of it.
+ */
 const inItsJournal = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Lifecycle> =>
   Effect.contextWith((context: Context.Context<Lifecycle>) => {
     const builder = {

@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as App from "quiesce/App"
 import type { Lifecycle } from "quiesce/Lifecycle"
 import type { Report } from "quiesce/Report"
+import { isStopping } from "quiesce/Phase"
 import * as StopReason from "quiesce/StopReason"
 import { observe } from "./internal/budgets.ts"
 import * as Journal from "./internal/Journal.ts"
@@ -259,7 +260,7 @@ const live = <A, E>(
 
     enter("Starting")
     world.after(minute, () => {
-      if (app?.lifecycle.stateUnsafe() === "Starting" || app?.lifecycle.stateUnsafe() === "Running") hit("SIGTERM")
+      if (app !== undefined && !isStopping(app.lifecycle.stateUnsafe())) hit("SIGTERM")
     })
     // What the caller has, such as armed failpoints, and the world in the place of the real one.
     const around = Context.merge(yield* Effect.context(), world.context).pipe(
@@ -274,7 +275,8 @@ const live = <A, E>(
           timeline.push(event)
           world.progress()
           options.onEvent?.(event)
-          if (event._tag === "StateChanged") enter(event.to)
+          // Who comes back from Reloading has been Running all the while.
+          if (event._tag === "StateChanged" && !(event.from === "Reloading" && event.to === "Running")) enter(event.to)
           if (event._tag !== "Ended") return
           end.reached = true
           journal.record({ _tag: "Exited", exitCode: event.exitCode })

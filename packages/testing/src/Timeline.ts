@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 const at = Schema.Number
 const component = { at, component: Schema.String }
 const unit = { at, gate: Schema.String, unit: Schema.Number }
+const run = { at, task: Schema.String, run: Schema.Number }
 const section = { at, section: Schema.String }
 const hook = { at, hook: Schema.String }
 
@@ -20,6 +21,9 @@ const hook = { at, hook: Schema.String }
  *   `stopTimeout` its own one.
  * - `Accepted`, `Refused`, `Left`: a unit of work at a gate; `masked` when it ignores interruption, `whole` when it left because
  *   it was finished.
+ * - `Offered`, `HandedBack`: a unit was put into the queue of a worker, which is its gate, and given back by it.
+ * - `RunBegan`, `RunEnded`, `RunLeft`: a run of a task, with what its script says of the task; `RunLeft` when it has cleaned up.
+ * - `ReloadBegan`, `ReloadEnded`: an attempt to reload.
  * - `SectionEntered`, `SectionRefused`, `SectionLeft`: a critical section; `late` when it may begin during a stop, `masked`
  *   when it ignores interruption, `whole` when it came to its own end.
  * - `HookSet`, `HookGone`: a hook is registered from the one to the other, where its scope closes; one of the kind `onStopped`
@@ -39,6 +43,26 @@ export const Observation = Schema.TaggedUnion({
   Accepted: { ...unit, masked: Schema.Boolean },
   Refused: unit,
   Left: { ...unit, whole: Schema.Boolean },
+  Offered: unit,
+  HandedBack: unit,
+  RunBegan: {
+    ...run,
+    priority: Schema.Number,
+    restarts: Schema.Number,
+    every: Schema.Number,
+    masked: Schema.Boolean,
+    end: Schema.String,
+    onFailure: Schema.String
+  },
+  RunLeft: run,
+  RunEnded: { ...run, how: Schema.Literals(["done", "failed", "interrupted"]) },
+  ReloadBegan: { at, reload: Schema.String, attempt: Schema.Number },
+  ReloadEnded: {
+    at,
+    reload: Schema.String,
+    attempt: Schema.Number,
+    how: Schema.Literals(["done", "failed", "interrupted"])
+  },
   SectionEntered: { ...section, atMost: Schema.Number, late: Schema.Boolean, masked: Schema.Boolean },
   SectionRefused: { ...section, late: Schema.Boolean },
   SectionLeft: { ...section, whole: Schema.Boolean },

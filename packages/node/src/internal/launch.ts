@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as App from "quiesce/App"
 import type { Event } from "quiesce/Event"
 import type { Lifecycle } from "quiesce/Lifecycle"
@@ -13,6 +14,7 @@ import { importLayer, type LazyLayer } from "./importLayer.ts"
 import { KeepAlive } from "./KeepAlive.ts"
 import { logging } from "./logging.ts"
 import { Output } from "./Output.ts"
+import { platformGrace } from "./platformGrace.ts"
 import { Progress } from "./Progress.ts"
 import type { HeldSignals } from "./signals.ts"
 import { statusText } from "./statusText.ts"
@@ -55,8 +57,15 @@ export const launch = <A, E>(
     output.exit(report.exitCode, flushMillis(report))
   }
 
+  const patience = Effect.runSync(Effect.result(platformGrace))
+  if (Result.isFailure(patience)) {
+    output.error(patience.failure)
+    return output.exit(configurationError, flushLimit)
+  }
+
   const started = Effect.runSync(
     App.start(typeof app === "function" ? importLayer(app) : app, {
+      platformGrace: patience.success,
       ...options,
       onEvent,
       lingering: keepAlive.lingering
@@ -72,13 +81,22 @@ export const launch = <A, E>(
   process.on("uncaughtException", (error) => started.reportCrashUnsafe("uncaughtException", error))
   process.on("unhandledRejection", (reason) => started.reportCrashUnsafe("unhandledRejection", reason))
   signals.answerStatus(() => output.error(statusText(options.name ?? "app", started.lifecycle.statusUnsafe())))
-  signals.deliver(started.signalUnsafe)
+  signals.deliver((signal) => {
+    // "Read your configuration again", where there is one that can be.
+    if (signal !== "SIGHUP" || !started.requestReloadUnsafe(signal)) started.signalUnsafe(signal)
+  })
 }
+
+/** EX_CONFIG of sysexits. */
+const configurationError = 78
+
+/** Milliseconds for the last words of who forces an exit, or does not even start. */
+const flushLimit = 40
 
 /** For a slow reader there is what remains of the grace period; who forces an exit wants it within 50 ms. */
 const flushMillis = (report: Report.Report): number => {
   const isCutShort = report.outcome._tag === "Forced" || report.outcome._tag === "TimedOut"
-  return isCutShort ? 40 : Math.min(Math.max(report.gracePeriod - report.duration, 40), 2000)
+  return isCutShort ? flushLimit : Math.min(Math.max(report.gracePeriod - report.duration, flushLimit), 2000)
 }
 
 const isWanted = (when: "always" | "problems" | "never", report: Report.Report): boolean =>

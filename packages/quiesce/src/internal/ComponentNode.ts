@@ -7,6 +7,7 @@
  */
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Scope from "effect/Scope"
 import type { Ledger } from "./Ledger.ts"
 import type { Named } from "./policy.ts"
@@ -16,6 +17,8 @@ export type ComponentState = "Starting" | "Running" | "Failed" | "Stopping" | "S
 /** One holder's claim on a node; it counts until it is let go, once. */
 export interface Hold {
   readonly node: ComponentNode
+  /** Whose code has borrowed it, to build something at run time. */
+  readonly borrower: ComponentNode | undefined
   held: boolean
 }
 
@@ -42,6 +45,8 @@ export class ComponentNode {
   holders = 0
   /** Its claims on the parts it built and on what it was built with; let go when it has closed. */
   readonly holds: Array<Hold> = []
+  /** Its claims on what it has borrowed at run time; let go by the code that did, or when it has closed. */
+  readonly loans = new Set<Hold>()
   readonly parts: Array<{ readonly hold: Hold; readonly parallel: boolean }> = []
   /** Whether the event log knows it. */
   announced = false
@@ -93,6 +98,11 @@ export class ComponentNode {
   /** The name that it, or what it is a part of, was given. */
   get nearestName(): string | undefined {
     return this.named?.name ?? this.parent?.nearestName
+  }
+
+  /** Its own, in milliseconds. */
+  get stopTimeout(): number | undefined {
+    return this.policy.stopTimeout === undefined ? undefined : Duration.toMillis(this.policy.stopTimeout)
   }
 
   get isSettled(): boolean {

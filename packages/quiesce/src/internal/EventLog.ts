@@ -1,19 +1,31 @@
 /**
- * The event log: synchronous, append-only, in order. Renderers hear of an event before whoever emitted it goes on, so that
- * nothing is lost when the process is about to leave.
+ * The event log: synchronous, in order. Renderers hear of an event before whoever emitted it goes on, so that nothing is lost
+ * when the process is about to leave.
+ *
+ * It keeps everything but what can come again and again while the application runs: of that the latest, so that a check that
+ * flaps for a year does not fill the memory.
  */
 import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
-import type { Event } from "../Event.ts"
+import { type Event, isRecurring } from "../Event.ts"
 import { logEvent } from "./logEvent.ts"
+
+/** How many recurring events are kept. */
+const mostRecurring = 1000
+
+/** An event, and how many came before it. */
+type Numbered = readonly [number, Event]
 
 export class EventLog {
   readonly events: Array<Event> = []
-  /** Announces the positions of new events. */
-  readonly #pubsub: PubSub.PubSub<number> = Effect.runSync(PubSub.unbounded<number>())
+  readonly #pubsub: PubSub.PubSub<Numbered> = Effect.runSync(PubSub.unbounded<Numbered>())
+  /** Of each event that is kept, how many came before it. */
+  readonly #numbers: Array<number> = []
+  #count = 0
+  #recurring = 0
   readonly #untold: Array<readonly [Event, Cause.Cause<unknown> | undefined]> = []
   #telling = false
   readonly #listeners: ReadonlyArray<(event: Event) => void>
@@ -25,9 +37,12 @@ export class EventLog {
   }
 
   emit(event: Event, cause: Cause.Cause<unknown> | undefined): void {
+    const number = this.#count++
     this.events.push(event)
+    this.#numbers.push(number)
+    if (isRecurring(event) && ++this.#recurring > mostRecurring) this.#forgetOne()
     this.#untold.push([event, cause])
-    PubSub.publishUnsafe(this.#pubsub, this.events.length - 1)
+    PubSub.publishUnsafe(this.#pubsub, [number, event])
     // What a renderer causes is told when all have heard of the event before.
     if (this.#telling) return
     this.#telling = true
@@ -55,18 +70,23 @@ export class EventLog {
       this.guard("an event listener of the application", () => listener(event), undefined)
   }
 
-  /** From the given position on: what has happened, then what happens, each once; ends with the application. */
-  since(position: number): Stream.Stream<Event> {
+  /** How many events there have been. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** From the given count on: what has happened, then what happens, each once; ends with the application. */
+  since(count: number): Stream.Stream<Event> {
     return Stream.unwrap(
       Effect.suspend(() => {
         if (this.events.some((event) => event._tag === "Ended"))
-          return Effect.succeed(Stream.fromIterable(this.events.slice(position)))
+          return Effect.succeed(Stream.fromIterable(this.#from(count)))
         return Effect.map(PubSub.subscribe(this.#pubsub), (subscription) => {
-          const past = this.events.slice(position)
-          const next = Math.max(position, this.events.length)
+          const past = this.#from(count)
+          const next = Math.max(count, this.#count)
           const future = Stream.fromSubscription(subscription).pipe(
-            Stream.filter((at) => at >= next),
-            Stream.flatMap((at) => Stream.fromIterable(this.events.slice(at, at + 1)))
+            Stream.filter(([number]) => number >= next),
+            Stream.map(([, event]) => event)
           )
           return Stream.concat(Stream.fromIterable(past), future).pipe(
             Stream.takeUntil((event) => event._tag === "Ended")
@@ -74,5 +94,16 @@ export class EventLog {
         })
       })
     )
+  }
+
+  #from(count: number): ReadonlyArray<Event> {
+    return this.events.filter((_, index) => (this.#numbers[index] ?? 0) >= count)
+  }
+
+  #forgetOne(): void {
+    const oldest = this.events.findIndex(isRecurring)
+    this.events.splice(oldest, 1)
+    this.#numbers.splice(oldest, 1)
+    this.#recurring--
   }
 }

@@ -21,6 +21,8 @@ export interface Kernel {
   readonly requestStop: (reason: StopReason) => void
   /** The work of this state has come to its end: the next one begins before anybody else has a turn. */
   readonly done: (state: StopState) => void
+  /** Whether new work is refused: from Draining on. */
+  readonly isRefusing: () => boolean
   /** Milliseconds to the deadline; infinite while no stop is going on. */
   readonly remaining: () => number
   /** A release begins, or the start goes on: what is released between two starts is a rollback, and has a deadline. */

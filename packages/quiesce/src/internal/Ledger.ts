@@ -13,16 +13,17 @@
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import type { PlanNode } from "../Plan.ts"
 import { between } from "./analysis.ts"
 import { Announcements } from "./Announcements.ts"
 import { ComponentNode, type Hold } from "./ComponentNode.ts"
 import { describe } from "./describe.ts"
+import { graphOf } from "./graphOf.ts"
 import type { Kernel } from "./Kernel.ts"
 import * as Names from "./names.ts"
 import { lookup } from "./policy.ts"
@@ -54,13 +55,20 @@ export class Ledger {
     return Array.from(this.#unsettled).filter((node) => node !== this.root && !node.isComposition && !node.empty)
   }
 
+  /** The application itself and everything else that is not settled, as a plan sees it. */
+  get graph(): ReadonlyArray<PlanNode> {
+    return graphOf(this.#unsettled, this.#kernel.stopTimeout)
+  }
+
   find(layer: Layer.Any): ComponentNode | undefined {
     return this.#byLayer.get(layer)
   }
 
-  hold(node: ComponentNode): Hold {
+  hold(node: ComponentNode, borrower?: ComponentNode): Hold {
     node.holders++
-    return { node, held: true }
+    const hold: Hold = { node, borrower, held: true }
+    borrower?.loans.add(hold)
+    return hold
   }
 
   // --- start ----------------------------------------------------------------------------------------------------------
@@ -195,6 +203,7 @@ export class Ledger {
   #letGo(hold: Hold, exit: Exit.Exit<unknown, unknown>): void {
     if (!hold.held) return
     hold.held = false
+    hold.borrower?.loans.delete(hold)
     hold.node.holders--
     if (hold.node.holders === 0) this.#release(hold.node, exit)
   }
@@ -261,8 +270,7 @@ export class Ledger {
   /** Whether the closing ended within the node's budget. A composition's own budget runs only while no part is closing. */
   #within(node: ComponentNode, closer: Fiber.Fiber<void>): Effect.Effect<boolean> {
     return Effect.gen({ self: this }, function* () {
-      const stopTimeout =
-        node.policy.stopTimeout === undefined ? this.#kernel.stopTimeout : Duration.toMillis(node.policy.stopTimeout)
+      const stopTimeout = node.stopTimeout ?? this.#kernel.stopTimeout
       while (closer.pollUnsafe() === undefined) {
         const busy = node.parts.find((part) => part.hold.node.state === "Stopping")
         if (busy !== undefined) {
@@ -291,7 +299,7 @@ export class Ledger {
     // Abandoned, it still owes the release of its parts, in reverse order.
     if (node.parts.length > 0)
       this.#kernel.fork(this.#letGoInOrder(node.parts.map((part) => part.hold).toReversed(), exit))
-    for (const hold of node.holds) this.#letGo(hold, exit)
+    for (const hold of [...node.holds, ...node.loans]) this.#letGo(hold, exit)
     Deferred.doneUnsafe(node.closed, Effect.void)
   }
 

@@ -14,37 +14,44 @@ import type * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { Event } from "../Event.ts"
-import type * as GracePeriod from "../GracePeriod.ts"
 import type { Drainable } from "../Lifecycle.ts"
 import * as Outcome from "../Outcome.ts"
 import * as Phase from "../Phase.ts"
+import type { Plan } from "../Plan.ts"
 import * as Report from "../Report.ts"
 import * as StopReason from "../StopReason.ts"
 import { between } from "./analysis.ts"
 import { describe } from "./describe.ts"
 import { EventLog } from "./EventLog.ts"
 import { exitCodeOf } from "./exitCodeOf.ts"
+import { HealthBoard } from "./HealthBoard.ts"
 import type { Kernel } from "./Kernel.ts"
 import { Ledger } from "./Ledger.ts"
 import type { Hook, HookKind } from "./Participants.ts"
+import { planOf, type PlanOptions } from "./planOf.ts"
+import { Reloads } from "./Reloads.ts"
 import { StopStates } from "./StopStates.ts"
 import { TrackedMemoMap } from "./TrackedMemoMap.ts"
 
-export interface PipelineOptions {
-  readonly name: string
+export interface PipelineOptions extends PlanOptions {
   readonly context: Context.Context<never>
-  readonly budgets: GracePeriod.GracePeriod
   readonly crashGracePeriod: number
   readonly cooldown: number
   readonly ladder: Phase.Ladder
   readonly exitCode: Report.ExitCode
   readonly listeners: ReadonlyArray<(event: Event) => void>
   readonly lingering: Effect.Effect<ReadonlyArray<string>>
+  readonly planPolicy: "warn" | "strict" | "off"
 }
+
+/** EX_CONFIG of sysexits. */
+const configurationError = 78
 
 export class Pipeline implements Kernel {
   readonly ledger: Ledger
   readonly states: StopStates
+  readonly reloads: Reloads
+  readonly health: HealthBoard
   readonly log: EventLog
   readonly stopTimeout: number
   readonly stopped: Deferred.Deferred<Report.Report> = Deferred.makeUnsafe()
@@ -68,7 +75,13 @@ export class Pipeline implements Kernel {
     this.stopTimeout = options.budgets.stopTimeout
     this.log = new EventLog(options.context, options.listeners)
     this.ledger = new Ledger(this)
+    this.health = new HealthBoard(this)
     this.states = new StopStates(this, this.ledger, options.budgets)
+    this.reloads = new Reloads(
+      this,
+      (input) => this.#dispatch(input),
+      () => this.#phase.state
+    )
   }
 
   // --- Kernel ---------------------------------------------------------------------------------------------------------
@@ -91,6 +104,7 @@ export class Pipeline implements Kernel {
     if (this.#phase.state === state) this.#worker = undefined
     this.#dispatch({ _tag: "Done", state })
   }
+  readonly isRefusing = (): boolean => Phase.isRefusing(this.#phase.state)
 
   readonly rollback = (going: boolean): void => {
     if (!going) this.#rollbackSince = undefined
@@ -175,10 +189,22 @@ export class Pipeline implements Kernel {
     )
     building.addObserver((exit) => {
       this.ledger.built(Exit.isSuccess(exit))
-      if (Exit.isSuccess(exit)) return this.#dispatch({ _tag: "Built" })
+      if (Exit.isSuccess(exit)) return this.#built()
       this.#dispatch({ _tag: "BuildFailed", message: describe(exit.cause), code: exitCodeOf(exit.cause) })
     })
   }
+
+  /** Before it serves anybody: whether it could be stopped as it was asked to be. */
+  #built(): void {
+    const { planPolicy } = this.#options
+    const problems = planPolicy === "off" || this.#phase.state !== "Starting" ? [] : this.plan().problems
+    if (problems.length > 0 && planPolicy === "strict")
+      return this.#dispatch({ _tag: "BuildFailed", message: problems.join("; "), code: configurationError })
+    if (problems.length > 0) this.emit({ _tag: "PlanDoesNotFit", at: this.now(), problems })
+    this.#dispatch({ _tag: "Built" })
+  }
+
+  readonly plan = (): Plan => planOf(this.#options, this.ledger.graph)
 
   /** One input after the other: an event listener may ask for a stop while a step is being carried out. */
   #dispatch(input: Phase.Input): void {
@@ -241,14 +267,16 @@ export class Pipeline implements Kernel {
       )
     )
     this.emit({ _tag: "StopRequested", at: this.now(), reason, ...(failed ? { spent } : {}) })
+    for (const attempt of this.states.attempts) attempt.interruptUnsafe()
   }
 
-  #enter(state: Phase.StopState | "Running" | "Stopped"): void {
+  #enter(state: Phase.Entered): void {
     // Escalation can come while the state before is still at work.
     const worker = this.#worker
     this.#worker = undefined
     worker?.interruptUnsafe()
     if (state === "Running") Deferred.doneUnsafe(this.states.running, Effect.void)
+    else if (state === "Reloading") return
     else if (state === "Stopped") this.#end(Report.outcomeOf(this.log.events))
     else this.#work(state)
   }
@@ -286,6 +314,7 @@ export class Pipeline implements Kernel {
   #forceExit(): void {
     this.#worker?.interruptUnsafe()
     this.states.tellStragglers()
+    this.states.tasks.tellStragglers()
     for (const section of this.states.sections.open) {
       this.emit({ _tag: "Straggler", at: this.now(), kind: `critical section ${section.name}`, count: 1 })
     }

@@ -7,11 +7,23 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { between } from "./analysis.ts"
 import type { Kernel } from "./Kernel.ts"
+import { Keys, type Turn } from "./Keys.ts"
+
+/** How a section is entered; `atMost` is in milliseconds. */
+export interface SectionOptions {
+  readonly atMost: number
+  readonly allowDuringStop: boolean
+  readonly key: string | undefined
+}
 
 export class Section {
   readonly name: string
   /** Milliseconds that it may hold up whoever waits for it. */
   readonly atMost: number
+  /** The section that it is inside of. */
+  readonly outer: Section | undefined
+  /** Its hold on its key. */
+  readonly turn: Turn | undefined
   readonly ended: Deferred.Deferred<void> = Deferred.makeUnsafe()
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   bounded = false
@@ -19,9 +31,11 @@ export class Section {
   /** Since when somebody waits for it; its limit begins anew when it is bounded. */
   since: number | undefined
 
-  constructor(name: string, atMost: number) {
+  constructor(name: string, atMost: number, outer?: Section, turn?: Turn) {
     this.name = name
     this.atMost = atMost
+    this.outer = outer
+    this.turn = turn
   }
 }
 
@@ -32,6 +46,7 @@ export const CurrentSection = Context.Reference<Section | undefined>("quiesce/in
 
 export class Sections {
   readonly open = new Set<Section>()
+  readonly keys = new Keys()
   readonly #kernel: Kernel
   #watching = false
   #bounding = false
@@ -40,16 +55,17 @@ export class Sections {
     this.#kernel = kernel
   }
 
-  /** One that is open and was not given up. */
-  get awaited(): Section | undefined {
-    for (const section of this.open) if (!Deferred.isDoneUnsafe(section.ended)) return section
-    return undefined
+  /** The end of one that is open and was not given up, or that stands in line and may still begin. */
+  get awaited(): Deferred.Deferred<void> | undefined {
+    for (const { ended } of this.open) if (!Deferred.isDoneUnsafe(ended)) return ended
+    return this.keys.late?.over
   }
 
   /** From now on the stop waits for every section that is open. */
   watch(): void {
     this.#watching = true
     for (const section of this.open) section.since ??= this.#kernel.now()
+    this.keys.sendAway()
   }
 
   /** From now on every section has its limit to end, also one that may still begin. */
@@ -58,8 +74,15 @@ export class Sections {
     for (const section of this.open) this.#kernel.fork(this.bound(section))
   }
 
-  enter(name: string, atMost: number): Section {
-    const section = new Section(name, atMost)
+  /** Whether it has this key, or is inside of one that has. */
+  holds(section: Section | undefined, key: string): boolean {
+    for (let at = section; at !== undefined; at = at.outer) if (this.open.has(at) && at.turn?.key === key) return true
+    return false
+  }
+
+  enter(name: string, atMost: number, outer?: Section, turn?: Turn): Section {
+    const section = new Section(name, atMost, outer, turn)
+    if (turn !== undefined) turn.begun = true
     if (this.#watching) section.since = this.#kernel.now()
     this.open.add(section)
     if (this.#bounding) this.#kernel.fork(this.bound(section))
@@ -70,6 +93,7 @@ export class Sections {
     this.open.delete(section)
     if (section.since !== undefined) this.#tell(section, false)
     Deferred.doneUnsafe(section.ended, Effect.void)
+    if (section.turn !== undefined) this.keys.leave(section.turn)
   }
 
   /** From now on the section has its limit to end; then it is interrupted. Waits until it has ended or was given up. */

@@ -13,17 +13,23 @@ import type { Ledger } from "./Ledger.ts"
 import { Limit } from "./Limit.ts"
 import { type Hook, type HookKind, Participants } from "./Participants.ts"
 import { Sections } from "./Sections.ts"
+import { Supervisor } from "./Supervisor.ts"
 import { Waits } from "./Waits.ts"
 
 export class StopStates {
   readonly participants: Participants
   readonly sections: Sections
+  readonly tasks: Supervisor
   readonly waits: Waits
+  /** Releases in code, which belong to no state. */
+  readonly releases: Waits
   readonly running: Deferred.Deferred<void> = Deferred.makeUnsafe()
   readonly lameDuck: Deferred.Deferred<void> = Deferred.makeUnsafe()
   readonly stopping: Deferred.Deferred<void> = Deferred.makeUnsafe()
   /** The fiber that builds the application. */
   build: Fiber.Fiber<unknown, unknown> | undefined
+  /** Those that try to bring an optional component up: they end when a stop begins. */
+  readonly attempts = new Set<Fiber.Fiber<unknown, unknown>>()
   readonly #kernel: Kernel
   readonly #ledger: Ledger
   readonly #budgets: GracePeriod
@@ -37,6 +43,8 @@ export class StopStates {
     this.participants = new Participants(kernel)
     this.sections = new Sections(kernel)
     this.waits = new Waits(kernel)
+    this.releases = new Waits(kernel)
+    this.tasks = new Supervisor(kernel, this.waits)
   }
 
   /** The work of a state; it ends by itself when the state's budget does. */
@@ -141,7 +149,7 @@ export class StopStates {
 
   readonly #interrupting: Effect.Effect<void> = Effect.suspend(() => {
     const limit = this.#limitTo(this.#budgets.interrupt)
-    const { build, participants, sections, waits } = this
+    const { build, participants, sections, tasks, waits } = this
     // An escalation can come here without having drained: then the gates close now, and who wants to know hears of it.
     const skipped = !Deferred.isDoneUnsafe(this.stopping)
     const onStopping = skipped ? Array.from(participants.onStopping) : []
@@ -159,9 +167,11 @@ export class StopStates {
       build.interruptUnsafe()
       waits.add("start", "start", Fiber.await(build))
     }
+    tasks.interrupt(Math.min(this.#budgets.lengths.interrupt, this.#kernel.releaseRemaining()))
     sections.boundAll()
     return this.#untilRest("Interrupting", limit, () => {
       waits.giveUp()
+      tasks.tellStragglers()
       for (const section of sections.open) sections.giveUp(section)
     })
   })
@@ -182,8 +192,8 @@ export class StopStates {
 
   /** Waits until nothing is awaited and no section is open, also what was added meanwhile. */
   readonly #atRest: Effect.Effect<void> = Effect.suspend(() => {
-    const section = this.sections.awaited
-    if (section !== undefined) return Effect.andThen(Deferred.await(section.ended), this.#atRest)
+    const { awaited } = this.sections
+    if (awaited !== undefined) return Effect.andThen(Deferred.await(awaited), this.#atRest)
     return this.waits.names.length === 0 ? Effect.void : Effect.andThen(this.waits.empty, this.#atRest)
   })
 
@@ -228,6 +238,7 @@ export class StopStates {
     for (const drainable of Array.from(this.participants.drainables)) this.#drain(drainable)
     this.sections.watch()
     Deferred.doneUnsafe(this.stopping, Effect.void)
+    this.tasks.drain()
   }
 
   #drain(drainable: Drainable): void {

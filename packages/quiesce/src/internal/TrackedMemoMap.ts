@@ -55,7 +55,7 @@ export class TrackedMemoMap implements Layer.MemoMap {
     if (this.#shared !== undefined) return this.#shared.get(layer, scope)
     const node = this.#ledger.find(layer)
     if (node === undefined || node.state === "Stopping") return undefined
-    this.#hold(node, scope)
+    this.#hold(node, scope, this.#owner)
     return awaitBuilt(node)
   }
 
@@ -120,9 +120,9 @@ export class TrackedMemoMap implements Layer.MemoMap {
   }
 
   /** Counted and registered in one synchronous step, so that no interruption can strand a holder. */
-  #hold(node: ComponentNode, scope: Scope.Scope): Hold | undefined {
+  #hold(node: ComponentNode, scope: Scope.Scope, borrower?: ComponentNode): Hold | undefined {
     if (scope.state._tag === "Closed") return undefined
-    const hold = this.#ledger.hold(node)
+    const hold = this.#ledger.hold(node, borrower)
     addFinalizer(scope, this.#ledger, hold)
     return hold
   }

@@ -47,17 +47,35 @@ export class Waits {
     return next === undefined ? Effect.void : Effect.andThen(Fiber.await(next), this.empty)
   })
 
+  /** Waits for one thing, for so many milliseconds, and then no longer. */
+  bounded(
+    kind: AwaitedKind,
+    name: string,
+    effect: Effect.Effect<unknown, unknown>,
+    millis: number
+  ): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const fiber = this.add(kind, name, effect)
+      return Effect.raceFirst(Effect.asVoid(Fiber.await(fiber)), Effect.sleep(millis)).pipe(
+        Effect.ensuring(Effect.sync(() => this.#giveUp(fiber)))
+      )
+    })
+  }
+
   /**
    * Stops waiting: what is pending is told as abandoned and interrupted, and nobody waits for the interruption. What interrupts
    * others goes on with it: it may have thousands to come.
    */
   giveUp(): void {
-    const given = Array.from(this.#pending)
-    this.#pending.clear()
-    for (const [fiber, wait] of given) {
-      this.#tell(wait, "abandoned")
-      if (wait.kind !== "interrupt") fiber.interruptUnsafe()
-    }
+    for (const fiber of Array.from(this.#pending.keys())) this.#giveUp(fiber)
+  }
+
+  #giveUp(fiber: Fiber.Fiber<unknown, unknown>): void {
+    const wait = this.#pending.get(fiber)
+    if (wait === undefined) return
+    this.#pending.delete(fiber)
+    this.#tell(wait, "abandoned")
+    if (wait.kind !== "interrupt") fiber.interruptUnsafe()
   }
 
   #tellLate({ kind, name }: Wait, exit: Exit.Exit<unknown, unknown>): void {

@@ -18,9 +18,42 @@ const stopped = (name: string, failure: string | undefined, when: string): Line 
     ? ["Debug", `${name} stopped${when}`]
     : ["Error", `${name} failed to stop cleanly${when}: ${failure}`]
 
+const taskName = ({ component, name }: { readonly name: string; readonly component?: string }): string =>
+  component === undefined || component === name ? name : `${name} of ${component}`
+
+const comesOf = ({ attempt, next, restartIn }: Extract<Event, { readonly _tag: "TaskFailed" }>): string => {
+  switch (next) {
+    case "restart":
+      return `restart ${attempt} in ${formatMillis(restartIn ?? 0)}`
+    case "stop":
+      return "the application stops"
+    case "degrade":
+      return "the application goes on without it, degraded"
+    case "ignore":
+      return "the application goes on without it"
+    case "stopping":
+      return "it is not restarted, since the application stops"
+  }
+}
+
+const withoutOptional = (e: Extract<Event, { readonly _tag: "OptionalDown" }>): string => {
+  switch (e.next) {
+    case "retry":
+      return `the application goes on without it, and tries again in ${formatMillis(e.retryIn ?? 0)}`
+    case "giveUp":
+      return `its schedule has ended (failures in a row: ${e.attempts}), and the application goes on without it until it is restarted`
+    case "stopping":
+      return "it is not tried again, since the application stops"
+  }
+}
+
 const line = Event.match({
   AppStarting: (e): Line => ["Debug", `${e.name} is starting`],
-  StateChanged: (e): Line => ["Info", `${e.from} -> ${e.to}`],
+  // Of a reload there is more to say than its states.
+  StateChanged: (e): Line => [
+    e.to === "Reloading" || (e.from === "Reloading" && e.to === "Running") ? "Debug" : "Info",
+    `${e.from} -> ${e.to}`
+  ],
   ComponentStarting: (e): Line => ["Debug", `${e.name} is starting`],
   ComponentNamed: (): Line => undefined,
   ComponentStarted: (e): Line => ["Debug", `${e.name} started`],
@@ -38,7 +71,40 @@ const line = Event.match({
   ],
   ComponentStoppedLate: (e): Line => stopped(e.name, e.failure, " after it had been left behind"),
   BackgroundFailed: (e): Line => ["Error", `a background fiber of ${e.name} died: ${e.message}`],
+  TaskStarted: (e): Line => ["Debug", `task ${taskName(e)} started`],
+  TaskFailed: (e): Line => [
+    e.next === "restart" || e.next === "stopping" ? "Warn" : "Error",
+    `task ${taskName(e)} failed: ${e.message}; ${comesOf(e)}`
+  ],
+  TaskEnded: (e): Line => ["Debug", `task ${taskName(e)} ended`],
+  TaskInterrupted: (e): Line => [
+    "Debug",
+    `task ${taskName(e)} is interrupted${e.count === 1 ? "" : ` (${e.count} of that name)`}`
+  ],
   Crashed: (e): Line => ["Fatal", `${e.kind}: ${e.message}`],
+  ReloadStarted: (e): Line => ["Info", `${e.name} is reloading (${e.trigger})`],
+  Reloaded: (e): Line => [
+    e.restart.length === 0 ? "Info" : "Warn",
+    `${e.name} ${e.changed.length === 0 ? "is unchanged" : `reloaded, version ${e.version}: ${e.changed.join(", ")}`}` +
+      (e.restart.length === 0 ? "" : `; changed, and in force only after a restart: ${e.restart.join(", ")}`)
+  ],
+  ReloadFailed: (e): Line => ["Error", `${e.name} could not be reloaded, and what runs stays as it is: ${e.message}`],
+  ReloadAbandoned: (e): Line => ["Info", `${e.name}: the reload was abandoned because the application stops`],
+  PlanDoesNotFit: (e): Line => ["Warn", `a stop may not fit: ${e.problems.join("; ")}`],
+  CheckFailed: (e): Line => ["Warn", `${e.kind} check ${e.name} fails: ${e.failure}`],
+  CheckPassed: (e): Line => ["Info", `${e.kind} check ${e.name} passes again`],
+  HealthChanged: (e): Line => [
+    e.to === "Healthy" ? "Info" : "Warn",
+    `${e.from} -> ${e.to}${e.because.length === 0 ? "" : ` because of ${e.because.join(", ")}`}`
+  ],
+  OptionalUp: (e): Line => [
+    e.attempts === 0 ? "Debug" : "Info",
+    e.attempts === 0 ? `${e.name} is up` : `${e.name} is up after ${e.attempts} failure${e.attempts === 1 ? "" : "s"}`
+  ],
+  OptionalDown: (e): Line => [
+    e.next === "giveUp" ? "Error" : e.attempts === 1 || e.next === "stopping" ? "Warn" : "Debug",
+    `${e.name} is down: ${e.failure}; ${withoutOptional(e)}`
+  ],
   StopRequested: (e): Line => ["Info", `stopping: ${StopReason.describe(e.reason)}`],
   Escalated: (e): Line => [
     "Warn",

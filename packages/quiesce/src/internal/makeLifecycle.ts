@@ -12,13 +12,14 @@ import { Lifecycle, type Status } from "../Lifecycle.ts"
 import * as Phase from "../Phase.ts"
 import { ShuttingDown } from "../ShuttingDown.ts"
 import { CurrentComponent } from "./ComponentNode.ts"
+import { startOptional } from "./OptionalComponent.ts"
 import type { Hook } from "./Participants.ts"
 import type { Pipeline } from "./Pipeline.ts"
 import { CurrentSection } from "./Sections.ts"
 
 export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
-  const { ledger, states } = pipeline
-  const { participants, sections, waits } = states
+  const { health, ledger, states } = pipeline
+  const { participants, releases, sections, tasks, waits } = states
 
   /** Registered in one step and taken out with the scope. */
   const scoped = <A>(set: Set<A>, item: A, add: (item: A) => void): Effect.Effect<void, never, Scope.Scope> =>
@@ -51,11 +52,15 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
       reason,
       uptime: pipeline.now(),
       remaining: Number.isFinite(remaining) ? Math.max(remaining, 0) : undefined,
+      health: health.summary,
       inFlight: participants.inFlight,
       criticalSections: Array.from(sections.open, (section) => section.name),
       components: components.map((node) => ({ name: node.name, state: node.state, since: node.since })),
+      tasks: tasks.status,
+      degraded: tasks.degraded,
       awaiting: [
         ...waits.names,
+        ...releases.names,
         ...Array.from(sections.open, (section) => section.name),
         ...stopping.map((node) => node.name)
       ]
@@ -70,12 +75,13 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
         Stream.concat(
           Stream.succeed(pipeline.phase.state),
           pipeline.log
-            .since(pipeline.log.events.length)
+            .since(pipeline.log.count)
             .pipe(Stream.flatMap((event) => (event._tag === "StateChanged" ? Stream.succeed(event.to) : Stream.empty)))
         )
       )
     ),
     events: pipeline.log.since(0),
+    plan: Effect.sync(pipeline.plan),
     status: Effect.sync(statusUnsafe),
     statusUnsafe,
     requestStop: (reason) => Effect.sync(() => pipeline.requestStop(reason)),
@@ -104,19 +110,65 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
     onStopping: hook("onStopping"),
     awaitBeforeStop: hook("awaitBeforeStop"),
     onStopped: (name, effect) => Effect.map(provided(name, effect), (made) => pipeline.registerHook("onStopped", made)),
+    reload: (what, work) =>
+      pipeline.reloads.run(what, work, {
+        begun: Deferred.await(states.running),
+        stop: Deferred.await(states.lameDuck)
+      }),
+    onReloadRequested: (name, request) =>
+      scoped(pipeline.reloads.reloaders, { name, request }, (item) => pipeline.reloads.add(item)),
+    requestReload: (trigger) => Effect.sync(() => pipeline.reloads.request(trigger)),
     emergency: (name, run) => scoped(participants.emergency, { name, run }, (item) => participants.emergency.add(item)),
+    health: {
+      summaryUnsafe: () => health.summary,
+      changes: Stream.unwrap(
+        Effect.sync(() =>
+          Stream.concat(
+            Stream.sync(() => health.summary.state),
+            pipeline.log
+              .since(pipeline.log.count)
+              .pipe(
+                Stream.flatMap((event) => (event._tag === "HealthChanged" ? Stream.succeed(event.to) : Stream.empty))
+              )
+          )
+        )
+      ),
+      contribute: (name, kind, impact, status) =>
+        Effect.acquireRelease(
+          Effect.sync(() => health.enter(name, kind, impact, status)),
+          (contribution) => Effect.sync(() => health.leave(contribution))
+        )
+    },
+    releases: {
+      bounded: (name, release, millis) => releases.bounded("resource", name, release, millis)
+    },
     criticalSections: {
-      enter: (name, atMost, allowDuringStop) =>
+      enter: (name, { allowDuringStop, atMost, key }, restore) =>
         Effect.flatMap(CurrentSection, (outer) => {
-          const inside = outer !== undefined && sections.open.has(outer)
-          const refused = Phase.isRefusing(pipeline.phase.state) && !allowDuringStop && !inside
-          return refused
-            ? Effect.fail(new ShuttingDown({ kind: name }))
-            : Effect.sync(() => sections.enter(name, atMost))
+          const late = allowDuringStop || (outer !== undefined && sections.open.has(outer))
+          const refused = Effect.suspend(() => Effect.fail(new ShuttingDown({ kind: name })))
+          const isRefused = (): boolean => Phase.isRefusing(pipeline.phase.state) && !late
+          if (isRefused()) return refused
+          if (key === undefined || sections.holds(outer, key))
+            return Effect.sync(() => sections.enter(name, atMost, outer))
+          return Effect.suspend(() => {
+            const turn = sections.keys.lineUp(key, late)
+            return restore(Deferred.await(turn.ready)).pipe(
+              Effect.onInterrupt(() => Effect.sync(() => sections.keys.leave(turn))),
+              Effect.flatMap((ready) => {
+                // The state counts at once; who sends the others away may have to wait for its turn.
+                if (ready && !isRefused()) return Effect.sync(() => sections.enter(name, atMost, outer, turn))
+                sections.keys.leave(turn)
+                return refused
+              })
+            )
+          })
         }),
       leave: (section) => sections.leave(section),
       bound: (section) => sections.bound(section)
-    }
+    },
+    optionals: { start: (spec) => startOptional({ kernel: pipeline, states, health }, spec) },
+    tasks: { start: (spec) => tasks.start(spec) }
   })
 }
 

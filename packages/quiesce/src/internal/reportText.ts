@@ -45,6 +45,7 @@ export const render = (report: Report, { color, width }: TextOptions): string =>
       report.stragglers.map(({ count, kind }) => `${count} ${kind}`),
       width
     ),
+    ...list("restarted", report.tasks.filter((task) => task.restarts > 0).map(restartedText), width),
     ...report.failures.map((failure) => `  ${paint(red, "failed")}: ${failure}`),
     ...list(paint(yellow, "still holding the process"), report.lingering, width),
     ...report.advice.flatMap((advice) => wrap("  advice: ", advice.split(" "), " ", width))
@@ -132,6 +133,9 @@ const awaitedText = (wait: Report["awaited"][number]): string =>
 
 const sectionText = (section: Report["criticalSections"][number]): string =>
   `${section.name} ${formatMillis(section.waited)}${section.exceeded ? " (exceeded its limit)" : ""}`
+
+const restartedText = ({ name, restarts }: Report["tasks"][number]): string =>
+  restarts === 1 ? name : `${name} ${restarts} times`
 
 const list = (title: string, items: ReadonlyArray<string>, width: number): ReadonlyArray<string> =>
   items.length === 0 ? [] : wrap(`  ${title}: `, items, ", ", width)

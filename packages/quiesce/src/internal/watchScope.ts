@@ -12,7 +12,12 @@ import type * as Scope from "effect/Scope"
 
 type Finalizer = (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
 
+/** The scopes of supervised tasks: part of whoever started them, and not a part of their own. */
+export const ofTasks = new WeakSet<Scope.Scope>()
+
 class WatchedFinalizers extends Map<object, Finalizer> {
+  /** What was registered last, also when it has gone again. */
+  last: object | undefined
   readonly #onFiber: (fiber: Fiber.Fiber<unknown, unknown>) => void
 
   constructor(onFiber: (fiber: Fiber.Fiber<unknown, unknown>) => void) {
@@ -22,6 +27,7 @@ class WatchedFinalizers extends Map<object, Finalizer> {
 
   override set(key: object, finalizer: Finalizer): this {
     super.set(key, finalizer)
+    this.last = key
     if (Fiber.isFiber(key)) this.#onFiber(key)
     return this
   }
@@ -34,22 +40,22 @@ class WatchedFinalizers extends Map<object, Finalizer> {
   /** Apart from child scopes, which are keys of their own: they belong to the parts. */
   get acquiredItself(): number {
     let parts = 0
-    for (const key of this.keys()) if (scopeTypeId in key) parts++
+    for (const key of this.keys()) if (isScope(key) && !ofTasks.has(key)) parts++
     return this.acquired - parts
   }
 }
 
-const scopeTypeId = "~effect/Scope"
+const isScope = (key: object): key is Scope.Scope => "~effect/Scope" in key
 
 /** Calls `onExit` with the exit of every fiber forked into `scope` from now on. The scope must be new. */
-export const watchScope = (scope: Scope.Closeable, onExit: (exit: Exit.Exit<unknown, unknown>) => void): void => {
+export const watchScope = (scope: Scope.Scope, onExit: (exit: Exit.Exit<unknown, unknown>) => void): void => {
   const finalizers = new WatchedFinalizers((fiber) => fiber.addObserver(onExit))
   // Effect replaces the state, and with it this map, when the last finalizer goes: one that stays prevents that.
   finalizers.set({}, () => Effect.void)
   scope.state = { _tag: "Open", finalizerKey: undefined, finalizer: undefined, finalizers }
 }
 
-const watched = ({ state }: Scope.Closeable): WatchedFinalizers | undefined =>
+const watched = ({ state }: Scope.Scope): WatchedFinalizers | undefined =>
   state._tag === "Open" && state.finalizers instanceof WatchedFinalizers ? state.finalizers : undefined
 
 /** Whether anything was acquired in a scope that is watched. */
@@ -57,3 +63,6 @@ export const hasAcquired = (scope: Scope.Closeable): boolean => (watched(scope)?
 
 /** Whether anything was acquired in it that is not in a scope below. */
 export const hasAcquiredItself = (scope: Scope.Closeable): boolean => (watched(scope)?.acquiredItself ?? 0) > 0
+
+/** The key of what was registered last in a scope that is watched: a scope below it, a fiber, or a key that nobody else has. */
+export const lastFinalizer = (scope: Scope.Scope): object | undefined => watched(scope)?.last

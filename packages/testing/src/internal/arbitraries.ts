@@ -90,6 +90,41 @@ const section: Arbitrary.Arbitrary<Part> = Arbitrary.map(
   (fields) => ({ _tag: "Section", ...fields })
 )
 
+const task: Arbitrary.Arbitrary<Part> = Arbitrary.map(
+  Arbitrary.all({
+    behaviour: behaviour(2, [...harmless, ...faults]),
+    restarts: pick([0, 1, 3]),
+    every: pick([100, 0, 10, 300]),
+    cleanup: pick([0, 0, 10, 50]),
+    priority: pick([0, 5, 9]),
+    onFailure: pick<"stop" | "degrade" | "ignore">(["ignore", "degrade", "stop"]),
+    onStop: pick<"interrupt" | "finish">(["interrupt", "interrupt", "finish"])
+  }),
+  (fields) => ({ _tag: "Task", ...fields })
+)
+
+const worker: Arbitrary.Arbitrary<Part> = Arbitrary.map(
+  Arbitrary.all({
+    every: pick([0, 0, 10, 100]),
+    count: pick([1, 3, 12]),
+    takes: pick([0, 10, 100, 1000, 4000, -1]),
+    masked: flag(4),
+    concurrency: pick([1, 1, 3]),
+    poisoned: pick([-1, -1, -1, 0, 2])
+  }),
+  (fields) => ({ _tag: "Worker", ...fields })
+)
+
+const reloads: Arbitrary.Arbitrary<Part> = Arbitrary.map(
+  Arbitrary.all({
+    when: pick([0, 10, 500, 900]),
+    every: pick([0, 0, 50, 300]),
+    count: pick([1, 3, 12]),
+    behaviour: behaviour(2, [...harmless, ...faults])
+  }),
+  (fields) => ({ _tag: "Reloads", ...fields })
+)
+
 const part: Arbitrary.Arbitrary<Part> = oneOf<Part>(
   requests,
   requests,
@@ -113,6 +148,10 @@ const part: Arbitrary.Arbitrary<Part> = oneOf<Part>(
     }),
     (fields) => ({ _tag: "Hook", ...fields })
   ),
+  task,
+  task,
+  worker,
+  reloads,
   Arbitrary.map(flag(2), (throws) => ({ _tag: "Emergency", throws })),
   Arbitrary.map(pick([100, 1000, 60_000]), (millis) => ({ _tag: "Lease", millis })),
   Arbitrary.map(
@@ -179,10 +218,16 @@ const node = (
       onBackgroundFailure: pick<Node["onBackgroundFailure"]>(["stop", "log"]),
       fresh: flag(12),
       inside: pick([0, ...times(14, 0), 1, 3]),
+      optional: flag(24),
+      breaks: behaviour(1, [...harmless, ...faults]),
       parts
     }),
-    // Who runs an application has the time that the stop of that one takes.
-    (node) => (node.inside > 0 ? { ...node, stopTimeout: 2 * insideOptions.gracePeriod } : node)
+    ({ breaks, ...node }) => {
+      // An optional component is there to break, again and again.
+      if (node.optional) return { ...node, inside: 0, parts: [{ _tag: "Background", behaviour: breaks }] }
+      // Who runs an application has the time that the stop of that one takes.
+      return node.inside > 0 ? { ...node, stopTimeout: 2 * insideOptions.gracePeriod } : node
+    }
   )
 
 const atOnce = node(behaviour(40, harmless, [0]))

@@ -6,6 +6,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
@@ -29,6 +30,21 @@ export const plainLifecycle = (stop: () => void): Effect.Effect<Lifecycle["Servi
       awaitBeforeStop: finalizer,
       onStopped: () => Effect.void,
       emergency: () => Effect.void,
+      tasks: {
+        start: ({ name, options: { restart }, run }) => {
+          const once = run({ isDraining: () => false, idle: (effect) => effect })
+          const whole =
+            restart === undefined
+              ? once
+              : Effect.retry(Effect.sandbox(once), restart).pipe(Effect.catch((cause) => Effect.failCause(cause)))
+          return Effect.map(Effect.forkScoped(whole), (fiber) => ({
+            name,
+            state: Effect.succeed("Running"),
+            exit: Fiber.await(fiber),
+            interrupt: Fiber.interrupt(fiber)
+          }))
+        }
+      },
       criticalSections: {
         ...lifecycle.criticalSections,
         bound: ({ ended }) => Deferred.await(ended)

@@ -77,6 +77,7 @@ function* simplerNode(node: Node, place: number): Generator<Node> {
   if (needs.length > 0) yield { ...node, needs: [] }
   if (node.inside > 0) yield { ...node, inside: 0 }
   if (node.fresh) yield { ...node, fresh: false }
+  if (node.optional === true) yield { ...node, optional: false }
   for (const acquire of simplerBehaviour(node.acquire)) yield { ...node, acquire }
   for (const release of simplerBehaviour(node.release)) yield { ...node, release }
   if (node.stopTimeout !== null) yield { ...node, stopTimeout: null }
@@ -113,6 +114,27 @@ function* simplerPart(part: Part): Generator<Part> {
       if (part.when !== 0) yield { ...part, when: 0 }
       if (part.allowDuringStop) yield { ...part, allowDuringStop: false }
       if (part.fails === true) yield { ...part, fails: false }
+      break
+    case "Task":
+      if (part.restarts > 0) yield { ...part, restarts: 0 }
+      if (part.cleanup > 0) yield { ...part, cleanup: 0 }
+      if (part.priority !== 0) yield { ...part, priority: 0 }
+      if (part.onStop !== "interrupt") yield { ...part, onStop: "interrupt" }
+      for (const behaviour of simplerBehaviour(part.behaviour)) yield { ...part, behaviour }
+      break
+    case "Reloads":
+      if (part.count > 1) yield { ...part, count: 1 }
+      if (part.when !== 0) yield { ...part, when: 0 }
+      if (part.every !== 0) yield { ...part, every: 0 }
+      for (const behaviour of simplerBehaviour(part.behaviour)) yield { ...part, behaviour }
+      break
+    case "Worker":
+      if (part.count > 1) yield { ...part, count: 1 }
+      if (part.concurrency > 1) yield { ...part, concurrency: 1 }
+      if (part.every !== 0) yield { ...part, every: 0 }
+      if (part.masked) yield { ...part, masked: false }
+      if (part.takes !== 0) yield { ...part, takes: 0 }
+      if (part.poisoned !== -1) yield { ...part, poisoned: -1 }
       break
     case "Background":
     case "Hook":

@@ -67,16 +67,18 @@ export const endsInTime = Law.make(
         : []
 
     const instances = instancesOf(timeline).map(nameOf)
-    const late = all(timeline, "Releasing").flatMap(({ entry: { at, component }, index }) => {
+    const late = all(timeline, "Releasing").flatMap(({ entry: { at: releasing, component }, index }) => {
       // Of several instances nobody can tell which is which.
       if (instances.filter((name) => name === component).length !== 1) return []
       const own = first(timeline, "Acquiring", (other) => other.component === component)?.entry.stopTimeout
       const stopping = first(timeline, "ComponentStopping", ({ name }) => name === component)
       const settled = stopping === undefined ? undefined : ends(timeline, stopping.entry.id)[0]?.entry
-      if (settled === undefined) return []
+      if (stopping === undefined || settled === undefined) return []
+      // What is optional may have been released before, and that is not its place in the stop.
+      const at = Math.max(releasing, stopping.entry.at)
       const budget =
         (own ?? limits.stopTimeout) +
-        leased(timeline, stopping?.entry.at ?? at, settled.at) +
+        leased(timeline, stopping.entry.at, settled.at) +
         blocked(timeline, at, settled.at)
       return settled.at - at > budget + limits.slack
         ? [
@@ -129,7 +131,8 @@ const unheard = ({ limits, timeline }: Law.Life, violation: Law.Violated): Reado
     ...all(timeline, "Crashed"),
     ...all(timeline, "Signalled"),
     ...all(timeline, "Struck").filter(({ entry }) => isRequest(entry)),
-    ...all(timeline, "BackgroundFailed").filter(({ entry }) => entry.policy === "stop")
+    ...all(timeline, "BackgroundFailed").filter(({ entry }) => entry.policy === "stop"),
+    ...all(timeline, "TaskFailed").filter(({ entry }) => entry.next === "stop")
   ].flatMap(({ entry: { _tag, at }, index }) =>
     requested - blocked(timeline, at, requested) > at + limits.slack
       ? [violation(`it was asked to stop (${_tag}), and went on`, index)]

@@ -19,13 +19,18 @@ export const escalationForward = Law.make(
   "1 to 5 stop signals at any instants only move forward, and the last rung always exits",
   ({ limits, timeline }, violation) => {
     let at = "Starting"
-    const backwards = all(timeline, "StateChanged").flatMap(({ entry: { from, to }, index }) => {
+    // A reload is a part of Running, as far as going forward is concerned.
+    const changes = all(timeline, "StateChanged").flatMap(({ entry, index }) => {
+      const [from, to] = [entry.from, entry.to].map((state) => (state === "Reloading" ? "Running" : state))
+      return from === undefined || to === undefined || from === to ? [] : [{ entry: { from, to }, index }]
+    })
+    const backwards = changes.flatMap(({ entry: { from, to }, index }) => {
       const wrong = from !== at || order.indexOf(to) <= order.indexOf(from)
       at = to
       return wrong ? [violation(`${from} -> ${to} is not a step forward from where it was`, index)] : []
     })
     // Skipping a state is for who escalates, and for who leaves at once.
-    const skipped = all(timeline, "StateChanged").flatMap(({ entry: { from, to }, index }) => {
+    const skipped = changes.flatMap(({ entry: { from, to }, index }) => {
       const next = order.indexOf(to) - order.indexOf(from)
       const allowed = next === 1 || to === "Exit" || (to === "LameDuck" && from === "Starting")
       const escalated = to === "Interrupting" && first(timeline, "Escalated", ({ rung }) => rung === "Interrupt")

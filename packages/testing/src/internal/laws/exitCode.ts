@@ -2,7 +2,7 @@ import type { Outcome } from "quiesce/Outcome"
 import type { StopReason } from "quiesce/StopReason"
 import * as Law from "../../Law.ts"
 import type { Timeline } from "../../Timeline.ts"
-import { all, first, forcedExit, killed } from "./reading.ts"
+import { all, first, forcedExit, handedBack, isOptional, killed, nameOf } from "./reading.ts"
 
 export const exitCode = Law.make(
   "exit-code",
@@ -88,17 +88,24 @@ const outcomeSeen = (timeline: Timeline): Outcome => {
       case "ComponentStopped":
         return entry.failure !== undefined
       case "Failed":
-        return entry.message.includes("release failed")
+        // What an optional component did before is not held against the stop.
+        return (
+          entry.message.includes("release failed") &&
+          (index > requested || !isOptional(timeline, nameOf(entry.component)))
+        )
       case "Straggler":
       case "Crashed":
         return index > requested
       case "BackgroundFailed":
         return index > requested && entry.policy === "stop"
+      case "TaskFailed":
+        return index > requested && entry.next === "stop"
       case "Awaited":
         return index > requested && entry.result !== "done"
       case "CriticalSectionWaited":
         return index > requested && entry.exceeded
       case "Left":
+        return index > requested && !entry.whole && !handedBack(timeline, entry)
       case "SectionLeft":
       case "HookEnded":
         return index > requested && !entry.whole

@@ -1,6 +1,7 @@
 import * as Law from "../../Law.ts"
+import type { Timeline } from "../../Timeline.ts"
 import { frameworkLines, loudLines, notLogged } from "./told.ts"
-import { abandoned, all, blocked, first, forcedExit, nameOf } from "./reading.ts"
+import { abandoned, all, blocked, first, forcedExit, isOptional, nameOf } from "./reading.ts"
 
 export const neverSilent = Law.make(
   "never-silent",
@@ -19,8 +20,11 @@ export const neverSilent = Law.make(
         ({ entry }) => isAbout(entry.message, message, messages) && !entry.message.startsWith("layer#")
       )
       if (about.length === 0) {
+        // Of an optional component that stays away the log has the repetitions at debug.
+        if (all(timeline, "OptionalDown").some(({ entry }) => entry.attempts > 1 && entry.failure.includes(message)))
+          return []
         const left = (forced || abandoned(timeline, component)) && end !== undefined
-        const tooLate = left && at >= end - limits.slack - blocked(timeline, at, end)
+        const tooLate = left && knownAt(timeline, component, at) >= end - limits.slack - blocked(timeline, at, end)
         return tooLate || interruptedAt(life, at, nameOf(component))
           ? []
           : [violation(`nothing was logged of "${message}"`, index)]
@@ -56,6 +60,14 @@ const isAbout = (line: string, message: string, messages: ReadonlyArray<string>)
     .reduce((rest, longer) => rest.replaceAll(longer, ""), line)
     .includes(message)
 
+/** A run of a task has failed for others when it has cleaned up, not before. */
+const knownAt = (timeline: Timeline, task: string, at: number): number => {
+  const ended = first(timeline, "RunEnded", (run) => run.task === task && run.at === at)?.entry
+  if (ended === undefined) return at
+  const left = first(timeline, "RunLeft", (run) => run.task === task && run.run === ended.run)
+  return left?.entry.at ?? Number.POSITIVE_INFINITY
+}
+
 /** Who is interrupted in the very instant in which it fails has not failed, for all that Effect lets anybody know. */
 const interruptedAt = ({ limits, timeline }: Law.Life, at: number, component: string): boolean =>
   timeline.some((entry) => {
@@ -64,10 +76,14 @@ const interruptedAt = ({ limits, timeline }: Law.Life, at: number, component: st
     switch (entry._tag) {
       case "ComponentStartFailed":
         return entry.interrupted && nameOf(entry.name) === component
+      case "TaskInterrupted":
       case "ComponentStopping":
         return nameOf(entry.name) === component
       case "Awaited":
         return entry.result === "abandoned" && entry.name.startsWith(component)
+      // It interrupts attempts at once.
+      case "StopRequested":
+        return isOptional(timeline, component)
       default:
         return false
     }

@@ -1,10 +1,22 @@
 import * as Law from "../../Law.ts"
 import { letInLate } from "./letIn.ts"
-import { all, blocked, capped, first, forcedExit, inside, killed, leftAt, rounding, wholeDrain } from "./reading.ts"
+import {
+  all,
+  blocked,
+  capped,
+  first,
+  forcedExit,
+  handedBack,
+  inside,
+  killed,
+  leftAt,
+  rounding,
+  wholeDrain
+} from "./reading.ts"
 
 export const noLateAcceptance = Law.make(
   "no-late-acceptance",
-  "nothing is accepted after the gate closes; everything accepted is finished or named as a straggler",
+  "nothing is accepted after the gate closes; everything accepted is finished, handed over or named as a straggler",
   (life, violation) => {
     const { timeline } = life
     const forced = forcedExit(timeline)
@@ -31,7 +43,7 @@ export const noLateAcceptance = Law.make(
         return named(gate) || killed(timeline) !== undefined
           ? []
           : [violation(`unit ${unit} of ${gate} never ended, and nothing says so`, index)]
-      if (left.entry.whole || named(gate, left.index)) return []
+      if (left.entry.whole || named(gate, left.index) || handedBack(timeline, { gate, unit })) return []
       // Who leaves at once says so before anything is torn.
       if (forced !== undefined && forced.index < left.index) return []
       return [violation(`unit ${unit} of ${gate} was torn, and nothing had said so`, index, left.index)]

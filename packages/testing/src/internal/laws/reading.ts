@@ -46,7 +46,7 @@ const leftBehind = (timeline: Timeline, component: string): ReadonlyArray<At<Of<
  */
 export const abandoned = (timeline: Timeline, component: string): boolean => {
   const left = leftBehind(timeline, component).length
-  if (left === 0) return false
+  if (left === 0) return generationLeft(timeline, component, timeline.length)
   const released = new Set(all(timeline, "Released").map(({ entry }) => entry.component))
   const kept = instancesOf(timeline).filter((one) => nameOf(one) === nameOf(component) && !released.has(one))
   return kept.length <= left
@@ -54,7 +54,21 @@ export const abandoned = (timeline: Timeline, component: string): boolean => {
 
 /** Whether it had said so, of any instance, before a place. */
 export const abandonedBefore = (timeline: Timeline, component: string, before: number): boolean =>
-  leftBehind(timeline, component).some(({ index }) => index < before)
+  leftBehind(timeline, component).some(({ index }) => index < before) || generationLeft(timeline, component, before)
+
+/** Whether the application can live without it, so that it may come and go while that runs. */
+export const isOptional = (timeline: Timeline, component: string): boolean =>
+  all(timeline, "ComponentStarted").some(
+    ({ entry: { name, services } }) =>
+      nameOf(name) === component && services.some((service) => service.startsWith("quiesce/Optional/"))
+  )
+
+/** Of an optional component a generation that it did not wait for any longer, while the application ran. */
+const generationLeft = (timeline: Timeline, component: string, before: number): boolean =>
+  all(timeline, "Awaited").some(
+    ({ entry, index }) =>
+      index < before && entry.result === "abandoned" && entry.name.startsWith(`${nameOf(component)} (generation `)
+  )
 
 /**
  * Whether the start of the application had been given up before a place, and this component was a part of it that never
@@ -132,6 +146,12 @@ export const leftAt = (
   timeline: Timeline,
   { gate, unit }: { readonly gate: string; readonly unit: number }
 ): At<Of<"Left">> | undefined => first(timeline, "Left", (other) => other.gate === gate && other.unit === unit)
+
+/** Whether a worker has handed a unit over, so that it is not lost although it was not finished. */
+export const handedBack = (
+  timeline: Timeline,
+  { gate, unit }: { readonly gate: string; readonly unit: number }
+): boolean => first(timeline, "HandedBack", (other) => other.gate === gate && other.unit === unit) !== undefined
 
 /** The units that are in a gate at a place of the timeline. */
 export const inside = (timeline: Timeline, gate: string, index: number): ReadonlyArray<At<Of<"Accepted">>> =>

@@ -1,3 +1,4 @@
+import { isRunning } from "quiesce/Phase"
 import * as Law from "../../Law.ts"
 import { all, first, total } from "./reading.ts"
 
@@ -10,7 +11,7 @@ export const readyBeforeRefuse = Law.make(
     const refusal = refusals[0]
     if (refusal === undefined) return []
     const state = all(timeline, "StateChanged").findLast(({ index }) => index < refusal.index)
-    if (state?.entry.to === "Running")
+    if (state !== undefined && isRunning(state.entry.to))
       return [violation("new work was refused while the application said that it was ready", refusal.index)]
     const notReady = first(timeline, "StateChanged", ({ to }) => to === "LameDuck")
     // A failed start is rolled back before it ever was ready.

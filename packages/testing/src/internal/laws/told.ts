@@ -9,6 +9,7 @@ const failureOf = (entry: Entry): string | undefined => {
   switch (entry._tag) {
     case "BackgroundFailed":
     case "Crashed":
+    case "TaskFailed":
       return entry.message
     case "ComponentStartFailed":
       return entry.interrupted ? undefined : entry.message
@@ -74,11 +75,15 @@ export const notReported = (
   violation: Law.Violated
 ): ReadonlyArray<Law.Violation> => {
   const { timeline } = life
+  // Of a task that failed several times the report says the last.
+  const isRepeated = (entry: Entry, index: number): boolean =>
+    entry._tag === "TaskFailed" &&
+    all(timeline, "TaskFailed").some((at) => at.index > index && at.entry.name === entry.name)
   // What fails when the process has left is too late for a report.
   const ended = first(timeline, "Ended")?.index ?? timeline.length
   const failures = timeline.slice(0, ended).flatMap((entry, index) => {
     const failure = failureOf(entry)
-    return failure === undefined || report.failures.some((line) => line.includes(failure))
+    return failure === undefined || isRepeated(entry, index) || report.failures.some((line) => line.includes(failure))
       ? []
       : [violation(`the report does not say: ${failure}`, index)]
   })

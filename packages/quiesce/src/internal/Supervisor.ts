@@ -1,0 +1,279 @@
+/**
+ * The supervision of tasks: who runs, what their ends mean for the application, and how a stop ends them.
+ *
+ * Invariants, each a test of that name:
+ * 1. `by-priority`: a stop interrupts by descending priority; a lower one begins when every higher one has ended or has used
+ *    its share of the budget.
+ * 2. `never-silent`: a run that fails is told, whoever ended it and whenever.
+ * 3. `ends-with-its-scope`: a task has ended when the scope of who started it goes on to release what was there before it.
+ * 4. `no-new-runs`: once draining has begun no run begins, neither the next of a period nor a restart.
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { Event } from "../Event.ts"
+import type { TaskStatus } from "../Lifecycle.ts"
+import * as StopReason from "../StopReason.ts"
+import { interruptInBatches } from "./interruptInBatches.ts"
+import type { Kernel } from "./Kernel.ts"
+import { type Group, type Supervised, SupervisedTask, type TaskSpec } from "./SupervisedTask.ts"
+import { TaskName } from "./TaskName.ts"
+import type { Waits } from "./Waits.ts"
+import { lastFinalizer, ofTasks } from "./watchScope.ts"
+
+interface Degraded {
+  readonly name: string
+  readonly message: string
+  readonly since: number
+}
+
+/** So many names are told of before others get a turn. */
+const namesPerTurn = 500
+
+export class Supervisor {
+  readonly #kernel: Kernel
+  readonly #waits: Waits
+  /** Every group that has tasks. */
+  readonly #all = new Set<Group>()
+  readonly #names = new Map<string, TaskName>()
+  /** The last group of each scope: tasks that were started in it with nothing acquired between them. */
+  readonly #groups = new WeakMap<Scope.Scope, Group>()
+  readonly #degraded = new Map<string, Degraded>()
+  #interrupting = false
+
+  constructor(kernel: Kernel, waits: Waits) {
+    this.#kernel = kernel
+    this.#waits = waits
+  }
+
+  *#alive(): Generator<Supervised> {
+    for (const { tasks } of this.#all) yield* tasks
+  }
+
+  // --- start ----------------------------------------------------------------------------------------------------------
+
+  start<A, E, R, R2>(
+    spec: TaskSpec<A, E, R, R2>
+  ): Effect.Effect<SupervisedTask<A, E, R, R2>, never, R | R2 | Scope.Scope> {
+    return Effect.contextWith((context: Context.Context<R | R2 | Scope.Scope>) =>
+      Effect.sync(() => {
+        const scope = Context.get(context, Scope.Scope)
+        const { priority = 0, tags = [] } = spec.options
+        const named = this.#named({ name: spec.name, priority, tags }, context)
+        const task = new SupervisedTask(this, named, spec, context)
+        named.began()
+        if (scope.state._tag === "Closed" || this.#interrupting) task.refuse()
+        else {
+          // Changed first: its first step may ask for the stop.
+          this.#own(scope, task)
+          task.start()
+        }
+        return task
+      })
+    )
+  }
+
+  #named(
+    {
+      name,
+      priority,
+      tags
+    }: { readonly name: string; readonly priority: number; readonly tags: ReadonlyArray<string> },
+    context: Context.Context<never>
+  ): TaskName {
+    this.#degraded.delete(name)
+    const known = this.#names.get(name)
+    if (known !== undefined) return known
+    const named = new TaskName(name, priority, tags, context)
+    this.#names.set(name, named)
+    this.#kernel.emit({ _tag: "TaskStarted", at: this.now(), ...named.who, priority, tags })
+    return named
+  }
+
+  /** Its scope ends it, at the place where it was started. */
+  #own(scope: Scope.Scope, task: Supervised): void {
+    const last = this.#groups.get(scope)
+    const group = last !== undefined && lastFinalizer(scope) === last.scope ? last : this.#group(scope)
+    group.tasks.add(task)
+    this.#all.add(group)
+    task.group = group
+  }
+
+  #group(scope: Scope.Scope): Group {
+    const own = Scope.forkUnsafe(scope)
+    const group: Group = { scope: own, tasks: new Set(), degraded: new Set() }
+    ofTasks.add(own)
+    this.#groups.set(scope, group)
+    // The scope is open, so registering is synchronous.
+    Effect.runSync(Scope.addFinalizer(own, this.#close(group)))
+    return group
+  }
+
+  /** Ends all tasks of a group. One that closes its own scope is not waited for: it waits for this. */
+  #close(group: Group): Effect.Effect<void> {
+    return Effect.withFiber((fiber) => {
+      const tasks = Array.from(group.tasks)
+      for (const name of group.degraded) this.#degraded.delete(name)
+      return Effect.gen({ self: this }, function* () {
+        for (const level of byPriority(tasks)) {
+          yield* interruptInBatches(level)
+          yield* ended(level.filter((task) => !task.isRunBy(fiber)))
+        }
+      })
+    })
+  }
+
+  // --- what a task tells ----------------------------------------------------------------------------------------------
+
+  readonly now = (): number => this.#kernel.now()
+
+  readonly isDraining = (): boolean => this.#kernel.isRefusing()
+
+  tellFailure(
+    named: TaskName,
+    failure: Pick<Extract<Event, { _tag: "TaskFailed" }>, "attempt" | "message" | "next" | "restartIn">,
+    cause: Cause.Cause<unknown>
+  ): void {
+    this.#kernel.emit({ _tag: "TaskFailed", at: this.now(), ...named.who, ...failure }, cause)
+  }
+
+  failed(task: string, message: string): void {
+    this.#kernel.requestStop({ _tag: "TaskFailed", task, message })
+  }
+
+  finished(): void {
+    this.#kernel.requestStop(StopReason.finished)
+  }
+
+  ended(task: Supervised, named: TaskName, how: "done" | "failed" | "interrupted", degraded: string | undefined): void {
+    if (how === "interrupted") named.count("interrupted")
+    if (degraded !== undefined) {
+      task.group?.degraded.add(task.name)
+      this.#degraded.set(task.name, { name: task.name, message: degraded, since: this.now() })
+    }
+    if (how === "done" && !named.endTold) {
+      named.endTold = true
+      this.#kernel.emit({ _tag: "TaskEnded", at: this.now(), ...named.who })
+    }
+    const { group } = task
+    if (group === undefined) return
+    group.tasks.delete(task)
+    if (group.tasks.size > 0) return
+    this.#all.delete(group)
+    // A degradation is remembered as long as the scope lives in which the task was started.
+    if (group.degraded.size === 0) {
+      // Nothing is left to do for its finalizer; what counts is that the scope it was in forgets it.
+      Scope.closeUnsafe(group.scope, Exit.void)
+    }
+  }
+
+  // --- stop -----------------------------------------------------------------------------------------------------------
+
+  /** Draining has begun: who has nothing in hand ends now, and the drain waits for those that finish. */
+  drain(): void {
+    const idle: Array<Supervised> = []
+    const finishing = new Map<string, Array<Supervised>>()
+    for (const task of this.#alive()) {
+      if (task.now === "Idle" || task.now === "Restarting") idle.push(task)
+      else if (task.finishes) {
+        const others = finishing.get(task.name)
+        if (others === undefined) finishing.set(task.name, [task])
+        else others.push(task)
+      }
+    }
+    if (idle.length > 0) this.#kernel.fork(Effect.andThen(this.#tellInterrupted(idle), interruptInBatches(idle)))
+    for (const [name, tasks] of finishing) this.#waits.add("task", name, ended(tasks))
+  }
+
+  /**
+   * Interrupts every task by descending priority, within `budget` milliseconds. Each priority may take an equal share of what
+   * is left for it and those below, so that what a higher one does not need goes to the lower ones, and one that hangs cannot
+   * take it from them. What has not ended in its share is waited for again at the end.
+   */
+  interrupt(budget: number): void {
+    this.#interrupting = true
+    if (this.#all.size === 0) return
+    const until = this.now() + budget
+    const levels = byPriority(this.#alive())
+    const all = Effect.gen({ self: this }, function* () {
+      for (const [index, level] of levels.entries()) {
+        const alive = level.filter(({ now }) => now !== "Ended")
+        yield* this.#tellInterrupted(alive)
+        yield* interruptInBatches(alive)
+        const share = Math.max(until - this.now(), 0) / (levels.length - index)
+        if (index < levels.length - 1) yield* Effect.raceFirst(ended(alive), Effect.sleep(share))
+      }
+      for (const level of levels) yield* ended(level)
+    })
+    this.#waits.add("interrupt", "tasks", all)
+  }
+
+  #tellInterrupted(tasks: ReadonlyArray<Supervised>): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      for (const [at, [name, count]] of Array.from(countByName(tasks)).entries()) {
+        const who = this.#names.get(name)?.who ?? { name }
+        const priority = tasks[0]?.priority ?? 0
+        this.#kernel.emit({ _tag: "TaskInterrupted", at: this.now(), ...who, priority, count })
+        if (at % namesPerTurn === namesPerTurn - 1) yield* Effect.yieldNow
+      }
+    })
+  }
+
+  /** Names who was told to end, or should have finished, and has not. */
+  tellStragglers(): void {
+    const unfinished: Array<Supervised> = []
+    for (const task of this.#alive()) {
+      if (task.now === "Stopping" || (task.finishes && task.now === "Running")) unfinished.push(task)
+    }
+    for (const [name, count] of countByName(unfinished)) {
+      this.#kernel.emit({ _tag: "Straggler", at: this.now(), kind: `task ${name}`, count })
+    }
+  }
+
+  // --- status ---------------------------------------------------------------------------------------------------------
+
+  get degraded(): ReadonlyArray<Degraded> {
+    return Array.from(this.#degraded.values())
+  }
+
+  get status(): ReadonlyArray<TaskStatus> {
+    return Array.from(this.#names.values())
+      .filter((named) => named.alive > 0)
+      .map((named) => ({
+        ...named.who,
+        priority: named.priority,
+        tags: named.tags,
+        running: named.inState("Running"),
+        waiting: named.inState("Idle"),
+        restarting: named.inState("Restarting"),
+        stopping: named.inState("Stopping"),
+        failures: named.failures
+      }))
+  }
+}
+
+/** The highest first. */
+const byPriority = (tasks: Iterable<Supervised>): ReadonlyArray<ReadonlyArray<Supervised>> => {
+  const levels = new Map<number, Array<Supervised>>()
+  for (const task of tasks) {
+    const level = levels.get(task.priority)
+    if (level === undefined) levels.set(task.priority, [task])
+    else level.push(task)
+  }
+  return Array.from(levels)
+    .toSorted(([a], [b]) => b - a)
+    .map(([, level]) => level)
+}
+
+const countByName = (tasks: ReadonlyArray<Supervised>): ReadonlyMap<string, number> => {
+  const counts = new Map<string, number>()
+  for (const { name } of tasks) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return counts
+}
+
+const ended = (tasks: ReadonlyArray<Supervised>): Effect.Effect<void> =>
+  Effect.forEach(tasks, (task) => (task.now === "Ended" ? Effect.void : task.settled), {
+    discard: true
+  })
