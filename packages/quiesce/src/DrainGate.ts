@@ -147,9 +147,11 @@ const makeWith = Effect.fnUntraced(function* <E>(
 
   const admit = (unit: string, restore: Restore): Effect.Effect<void, E | ShuttingDown> =>
     Effect.suspend(() => {
-      const answer = admission.enter(unit)
-      if (answer === "inside") return Effect.void
-      return answer === "refused" ? refused(unit) : full(admission, unit, restore)
+      const answer = admission.look()
+      if (answer === "refusing") return refused(unit)
+      if (answer === "full") return full(admission, unit, restore)
+      admission.enter(unit)
+      return Effect.void
     })
   const track = (fiber: Fiber.Fiber<unknown, unknown>, by: 1 | -1): void => {
     const depth = (fibers.get(fiber) ?? 0) + by

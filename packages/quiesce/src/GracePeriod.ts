@@ -64,8 +64,8 @@ export interface GracePeriod {
   readonly lameDuck: Schedule.Schedule<unknown>
   readonly drain: Schedule.Schedule<unknown>
   readonly interrupt: Schedule.Schedule<unknown>
-  /** How long each budget is in all; infinite when it has no end of its own. */
-  readonly lengths: Readonly<Record<"lameDuck" | "drain" | "interrupt", number>>
+  /** How long the budget of a state is; `undefined` for a schedule, which is not asked before it runs. */
+  readonly lengths: Readonly<Record<"lameDuck" | "drain" | "interrupt", number | undefined>>
 }
 
 /** The grace period is the promise that a stop ends; thrown as a defect, since it is a mistake in the program. */
@@ -108,9 +108,9 @@ export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.
     drain: toSchedule(options.drain ?? "10 seconds"),
     interrupt: toSchedule(options.interrupt ?? "5 seconds"),
     lengths: {
-      lameDuck: yield* lengthOf(options.lameDuck ?? 0),
-      drain: yield* lengthOf(options.drain ?? "10 seconds"),
-      interrupt: yield* lengthOf(options.interrupt ?? "5 seconds")
+      lameDuck: durationOf(options.lameDuck ?? 0),
+      drain: durationOf(options.drain ?? "10 seconds"),
+      interrupt: durationOf(options.interrupt ?? "5 seconds")
     }
   }
 })
@@ -123,6 +123,9 @@ export const toSchedule = (budget: Budget): Schedule.Schedule<unknown> =>
   Schedule.isSchedule(budget)
     ? Schedule.modifyDelay(budget, ({ duration }) => Effect.succeed(Duration.max(duration, tick)))
     : Schedule.duration(budget)
+
+const durationOf = (budget: Budget): number | undefined =>
+  Schedule.isSchedule(budget) ? undefined : Duration.toMillis(budget)
 
 const tick = Duration.millis(1)
 const day = 86_400_000

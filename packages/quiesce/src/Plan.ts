@@ -26,7 +26,8 @@ export type PlannedComponent = typeof PlannedComponent.Type
 /**
  * All times are milliseconds.
  *
- * - `budgets`: of the states before and after the releases, none longer than the grace period.
+ * - `budgets`: of the states before and after the releases, none longer than the grace period. One that is a schedule counts as
+ *   the default: how long it is nobody knows before it runs.
  * - `components`: in the order of their release.
  * - `criticalChain`: the components that the releases wait for one after the other, when all are as slow as they may be.
  * - `release`: how long the releases take then, `worstCase`: the whole stop, if nothing cut it short.

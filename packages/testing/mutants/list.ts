@@ -5,34 +5,39 @@ export const mutants: ReadonlyArray<Mutant> = [
   // --- the gate ---------------------------------------------------------------------------------------------------------
   {
     what: "the gate is never closed",
-    file: "DrainGate.ts",
-    find: "if (closed || isRefusing(lifecycle.stateUnsafe())) return refused",
+    file: "internal/Admission.ts",
+    find: 'if (this.#closed || this.#refusing()) return "refusing"',
     replace: ""
+  },
+  {
+    what: "the gate looks in one step and lets in in the next",
+    file: "DrainGate.ts",
+    find: "      admission.enter(unit)\n      return Effect.void",
+    replace: "      return Effect.sync(() => admission.enter(unit))"
   },
   {
     what: "the gate looks, loses its turn, and then lets in",
     file: "DrainGate.ts",
-    find: "    if (closed || isRefusing(lifecycle.stateUnsafe())) return refused\n    count++\n    return Effect.void",
-    replace:
-      "    if (closed || isRefusing(lifecycle.stateUnsafe())) return refused\n    return Effect.andThen(Effect.yieldNow, Effect.sync(() => { count++ }))"
+    find: "      admission.enter(unit)\n      return Effect.void",
+    replace: "      return Effect.andThen(Effect.yieldNow, Effect.sync(() => admission.enter(unit)))"
   },
   {
     what: "accepted work is not counted out when it is interrupted",
     file: "DrainGate.ts",
-    find: "() => Effect.andThen(track(fiber, -1), leave)",
-    replace: "(_, exit) => (exit._tag === 'Success' ? Effect.andThen(track(fiber, -1), leave) : Effect.void)"
+    find: "Effect.onExit(restore(effect), () =>",
+    replace: "Effect.onExit(restore(effect), (exit) => exit._tag === 'Failure' ? Effect.void :"
   },
   {
     what: "the gate says that it is empty when it is closed, whatever is in it",
-    file: "DrainGate.ts",
-    find: "if (closed && count === 0)",
-    replace: "if (closed)"
+    file: "internal/Admission.ts",
+    find: "if (this.#closed && this.#inside === 0)",
+    replace: "if (this.#closed)"
   },
   {
     what: "the gate says that it is empty before it is closed",
-    file: "DrainGate.ts",
-    find: "if (closed && count === 0)",
-    replace: "if (count === 0)"
+    file: "internal/Admission.ts",
+    find: "if (this.#closed && this.#inside === 0)",
+    replace: "if (this.#inside === 0)"
   },
   {
     what: "what is left in the gate is not interrupted",
@@ -321,20 +326,20 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     what: "the stop does not wait for critical sections",
     file: "internal/StopStates.ts",
-    find: "if (section !== undefined) return Effect.andThen(Deferred.await(section.ended), this.#atRest)",
-    replace: "void section"
+    find: "if (awaited !== undefined) return Effect.andThen(Deferred.await(awaited), this.#atRest)",
+    replace: "void awaited"
   },
   {
     what: "critical sections may begin while draining",
     file: "internal/makeLifecycle.ts",
-    find: "const refused = Phase.isRefusing(pipeline.phase.state) && !allowDuringStop && !inside",
-    replace: "const refused = Phase.isRefusing(pipeline.phase.state) && !allowDuringStop && inside"
+    find: "Phase.isRefusing(pipeline.phase.state) && !late",
+    replace: "Phase.isRefusing(pipeline.phase.state) && late"
   },
   {
     what: "a section that may begin during a stop is refused",
     file: "internal/makeLifecycle.ts",
-    find: "&& !allowDuringStop && !inside",
-    replace: "&& !inside"
+    find: "const late = allowDuringStop || (outer",
+    replace: "const late = (outer"
   },
   {
     what: "critical sections are refused in lame duck",
@@ -485,7 +490,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     what: "what is given up is not told",
     file: "internal/Waits.ts",
-    find: '      this.#tell(wait, "abandoned")\n',
+    find: '    this.#tell(wait, "abandoned")\n',
     replace: ""
   },
   {

@@ -206,6 +206,8 @@ const randomStorm = (seed: number): Effect.Effect<SignalStorm> =>
     Effect.orDie
   )
 
+/** Milliseconds. */
+const longestSpin = 120_000
 const minute = 60_000
 const hour = 3_600_000
 
@@ -229,7 +231,9 @@ const live = <A, E>(
     const timeline: Array<Entry> = []
     const inside: Array<Array<Entry>> = []
     const journal = Journal.make(timeline, now, (millis) => world.block(millis), inside)
-    world.onSpinning = journal.block
+    let spun = 0
+    // Somebody who spins for a while is nobody else's fault; what spins without end does not come to its end in time.
+    world.onSpinning = (millis) => (++spun > longestSpin ? world.block(minute) : journal.block(millis))
     const end = { reached: false }
     const early: Array<SignalStorm[number]["kind"]> = []
     let app: App.App | undefined

@@ -40,11 +40,16 @@ export class Admission {
     return Object.fromEntries(this.#counts)
   }
 
-  enter(kind: string): "inside" | "refused" | "full" {
-    if (this.#closed || this.#refusing()) return "refused"
-    if (this.#inside >= this.capacity) return "full"
-    this.#add(kind)
-    return "inside"
+  /** Whether there is a place now. */
+  look(): "open" | "refusing" | "full" {
+    if (this.#closed || this.#refusing()) return "refusing"
+    return this.#inside >= this.capacity ? "full" : "open"
+  }
+
+  /** In one step with the look that found it open. */
+  enter(kind: string): void {
+    this.#inside++
+    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1)
   }
 
   /** Waits behind all others for a place. */
@@ -80,16 +85,11 @@ export class Admission {
 
   #admit(): void {
     const [next] = this.#waiting
-    if (next === undefined || this.#closed || this.#refusing() || this.#inside >= this.capacity) return
+    if (next === undefined || this.look() !== "open") return
     this.#waiting.delete(next)
-    this.#add(next.kind)
+    this.enter(next.kind)
     next.inside = true
     Deferred.doneUnsafe(next.turn, Effect.succeed(true))
-  }
-
-  #add(kind: string): void {
-    this.#inside++
-    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1)
   }
 
   #settle(): void {

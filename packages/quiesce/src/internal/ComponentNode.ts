@@ -105,6 +105,12 @@ export class ComponentNode {
     return this.policy.stopTimeout === undefined ? undefined : Duration.toMillis(this.policy.stopTimeout)
   }
 
+  /** Whether it was built with that one, has borrowed it, or is to let go of it as its part. */
+  uses(node: ComponentNode): boolean {
+    const holds = [...this.loans, ...this.parts.map((part) => part.hold)]
+    return this.builtWith.includes(node) || holds.some((hold) => hold.held && hold.node === node)
+  }
+
   get isSettled(): boolean {
     return this.state === "Stopped" || this.state === "Abandoned"
   }

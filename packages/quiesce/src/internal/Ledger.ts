@@ -186,9 +186,7 @@ export class Ledger {
         if (open.length === 0) return
         const stopping = open.find((node) => node.state === "Stopping")
         if (stopping !== undefined) yield* Deferred.await(stopping.closed)
-        else
-          for (const node of open)
-            if (!open.some((other) => other.builtWith.includes(node))) this.#release(node, Exit.void)
+        else for (const node of open) if (!open.some((other) => other.uses(node))) this.#release(node, Exit.void)
       }
     })
   }

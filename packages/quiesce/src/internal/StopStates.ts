@@ -167,7 +167,9 @@ export class StopStates {
       build.interruptUnsafe()
       waits.add("start", "start", Fiber.await(build))
     }
-    tasks.interrupt(Math.min(this.#budgets.lengths.interrupt, this.#kernel.releaseRemaining()))
+    tasks.interrupt(
+      Math.min(this.#budgets.lengths.interrupt ?? Number.POSITIVE_INFINITY, this.#kernel.releaseRemaining())
+    )
     sections.boundAll()
     return this.#untilRest("Interrupting", limit, () => {
       waits.giveUp()

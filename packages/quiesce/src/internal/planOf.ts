@@ -15,15 +15,20 @@ export const planOf = (
   { budgets, given, name, platformGrace }: PlanOptions,
   nodes: ReadonlyArray<Plan.PlanNode>
 ): Plan.Plan => {
-  const { drain, interrupt, lameDuck } = budgets.lengths
+  const { lengths } = budgets
+  // How long a schedule is nobody knows before it runs: it is no promise, and counts as the default does.
+  const budget = (of: keyof typeof lengths, otherwise: number): Plan.PlanBudget => ({
+    millis: lengths[of] ?? otherwise,
+    given: given[of] && lengths[of] !== undefined
+  })
   return Plan.make({
     name,
     platformGrace,
     gracePeriod: budgets.total,
     budgets: {
-      lameDuck: { millis: lameDuck, given: given.lameDuck },
-      drain: { millis: drain, given: given.drain },
-      interrupt: { millis: interrupt, given: given.interrupt },
+      lameDuck: budget("lameDuck", 0),
+      drain: budget("drain", 10_000),
+      interrupt: budget("interrupt", 5000),
       reserve: { millis: budgets.reserve, given: given.reserve }
     },
     nodes

@@ -28,6 +28,11 @@ const mustSay = (entry: Entry): ReadonlyArray<string> | undefined => {
   const failure = failureOf(entry)
   if (failure !== undefined) return [failure]
   if (entry._tag === "ComponentStopped" && entry.failure !== undefined) return [entry.failure]
+  if (entry._tag === "ReloadFailed") return [entry.message]
+  if (entry._tag === "CheckFailed") return [entry.failure]
+  // The repetitions are at debug.
+  if (entry._tag === "OptionalDown" && (entry.attempts === 1 || entry.next === "giveUp")) return [entry.failure]
+  if (entry._tag === "PlanDoesNotFit") return entry.problems
   if (entry._tag === "Straggler") return [`${entry.count} ${entry.kind}`]
   if (entry._tag === "CriticalSectionWaited" && entry.exceeded) return [entry.name, "limit"]
   if (entry._tag === "Awaited" && entry.result === "abandoned") return [entry.name, "not waited for"]
