@@ -72,6 +72,20 @@ const examples: Readonly<Record<string, Expected>> = {
       /connection 2 closed/,
       /optional stopped clean/
     ]
+  },
+  "15-health-and-plan.ts": {
+    code: 0,
+    says: [
+      /health: .* at worst of 25 s, the platform gives 30 s: fits/,
+      /lamps .* \(its own limit\)/,
+      /readiness check database fails: connection refused/,
+      /Healthy -> Unhealthy because of database/,
+      /health: Unhealthy/,
+      /readiness check database passes again/,
+      /window: dark/,
+      /ceiling: dark/,
+      /health stopped clean/
+    ]
   }
 }
 

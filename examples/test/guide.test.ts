@@ -27,7 +27,8 @@ describe("the program of the chapter is an example that is run", () => {
   it.each([
     ["04-background-tasks", "12-tasks"],
     ["05-reload", "13-reload"],
-    ["06-optional-parts", "14-optional"]
+    ["06-optional-parts", "14-optional"],
+    ["08-health-and-plan", "15-health-and-plan"]
   ])("%s", (name, program) => {
     expect(chapter(name)).toContain(`\`\`\`ts\n${example(program)}\`\`\``)
   })

@@ -80,7 +80,7 @@ export interface ReadinessOptions extends Options {
  * Healthy, 1 Degraded, 0 Unhealthy). When a stop begins no check runs any more, and their last word stays.
  *
  * **Interruption safety**: registering is atomic and undone with the scope. A run that is too slow is interrupted, and where
- * it ignores that, left alone: it is not run again before it has ended.
+ * it ignores that, left alone: it is not run again before it has ended, and has failed once more each time that it should be.
  *
  * @example
  * ```ts
@@ -182,7 +182,11 @@ const register = <E, R>(
       yield* Metric.update(duration, contribution.took ?? 0)
       if (kind === "startup" && Exit.isSuccess(ended)) return yield* Effect.never
       yield* Effect.sleep(every)
-      yield* Fiber.await(run)
+      // It still hangs: that is one more failure, and no run on top of it.
+      while (run.pollUnsafe() === undefined) {
+        judge(ended)
+        yield* Effect.sleep(every)
+      }
     })
 
     yield* Effect.forkScoped(Effect.raceFirst(Effect.forever(once), lameDuck))

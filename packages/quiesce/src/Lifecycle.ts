@@ -90,8 +90,6 @@ export interface Status {
   readonly criticalSections: ReadonlyArray<string>
   readonly components: ReadonlyArray<{ readonly name: string; readonly state: string; readonly since: number }>
   readonly tasks: ReadonlyArray<TaskStatus>
-  /** Tasks that have failed for good, and whose policy is to go on without them; since when, in the time of `uptime`. */
-  readonly degraded: ReadonlyArray<{ readonly name: string; readonly message: string; readonly since: number }>
   /** Who is awaited right now, for the progress line: drainables, waiters, sections, components. */
   readonly awaiting: ReadonlyArray<string>
 }

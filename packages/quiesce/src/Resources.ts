@@ -82,8 +82,8 @@ interface Entry {
  * **Order**: closed when the scope's finalizers run, so after everything that was acquired later and before what was acquired
  * earlier; among themselves by priority.
  *
- * **Errors**: none fails the release. A close that fails, dies or takes too long is in log and report, and makes the outcome
- * Degraded.
+ * **Errors**: none fails the release. A close that fails, dies or takes longer than its own time is in log and report, and makes
+ * the outcome Degraded. Of what is cut off by the stop timeout of the component the report names the component alone.
  *
  * **Interruption safety**: registering is atomic. A close is not interrupted before its time is over.
  *

@@ -148,6 +148,17 @@ describe("a readiness check", () => {
       })
   )
 
+  it.effect("that hangs for good fails as often as it should have been run", () =>
+    Effect.gen(function* () {
+      const { app, db } = yield* checked()
+      db.answer = Effect.uninterruptible(Effect.never)
+      yield* TestClock.adjust("30 seconds")
+      expect([summary(app).state, db.runs]).toEqual(["Healthy", 2])
+      yield* TestClock.adjust("10 seconds")
+      expect([summary(app).state, db.runs]).toEqual(["Unhealthy", 2])
+    })
+  )
+
   it.effect("cached: asking a thousand times runs nothing", () =>
     Effect.gen(function* () {
       const { app, db } = yield* checked()

@@ -604,7 +604,7 @@ describe("the status", () => {
       const releasing = app.lifecycle.statusUnsafe()
       yield* runToEnd(app)
       const health = { state: "Healthy", checks: [] }
-      const idle = { health, inFlight: { request: 2 }, criticalSections: [], tasks: [], degraded: [] }
+      const idle = { health, inFlight: { request: 2 }, criticalSections: [], tasks: [] }
       const api = { name: "api", since: 0, state: "Running" }
       expect([running, draining, releasing]).toEqual([
         {

@@ -111,9 +111,12 @@ describe("a task", () => {
       )
       yield* TestClock.adjust("2 seconds")
       expect(app.lifecycle.stateUnsafe()).toBe("Running")
-      expect(app.lifecycle.statusUnsafe().degraded).toEqual([{ name: "cache", message: "gone", since: 1000 }])
+      expect(app.lifecycle.statusUnsafe().health).toMatchObject({
+        state: "Degraded",
+        checks: [{ name: "task cache", status: "fail", failure: "gone", since: 1000 }]
+      })
       yield* TestClock.adjust("3 seconds")
-      expect(app.lifecycle.statusUnsafe().degraded).toEqual([])
+      expect(app.lifecycle.statusUnsafe().health).toEqual({ state: "Healthy", checks: [] })
       expect(only(app.events, "TaskFailed").map(({ name, next }) => [name, next])).toEqual([
         ["luxury", "ignore"],
         ["cache", "degrade"]

@@ -14,7 +14,6 @@ export const statusText = (name: string, status: Status): string => {
     ...(status.criticalSections.length === 0 ? [] : [`  critical sections: ${status.criticalSections.join(", ")}`]),
     ...(status.awaiting.length === 0 ? [] : [`  waiting for: ${status.awaiting.join(", ")}`]),
     ...(status.tasks.length === 0 ? [] : ["  tasks:", ...taskLines(status)]),
-    ...status.degraded.map(({ message, name }) => `  degraded: ${name} has failed: ${message}`),
     "  components:",
     ...status.components.map(
       ({ name, since, state }) => `    ${name} ${state} for ${formatMillis(status.uptime - since)}`

@@ -1,7 +1,7 @@
 /**
  * What is known of the application's health: the last word of every check, and of every part that it can live without.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import type { Check, HealthState, Kind, Summary } from "../HealthState.ts"
 import { describe } from "./describe.ts"
 import type { Kernel } from "./Kernel.ts"
@@ -93,7 +93,9 @@ export class HealthBoard {
     one.since = this.now()
     const { failure, kind, name, since: at } = one
     if (one.told === "aloud") {
-      if (failure !== undefined) this.#kernel.emit({ _tag: "CheckFailed", at, name, kind, failure }, cause)
+      // An expected error says in its message what it is; only a defect needs its stack.
+      const shown = cause !== undefined && Cause.hasDies(cause) ? cause : undefined
+      if (failure !== undefined) this.#kernel.emit({ _tag: "CheckFailed", at, name, kind, failure }, shown)
       // The first word of what is sound is no news.
       else if (before === "fail") this.#kernel.emit({ _tag: "CheckPassed", at, name, kind })
     }

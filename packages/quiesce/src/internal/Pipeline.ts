@@ -76,7 +76,7 @@ export class Pipeline implements Kernel {
     this.log = new EventLog(options.context, options.listeners)
     this.ledger = new Ledger(this)
     this.health = new HealthBoard(this)
-    this.states = new StopStates(this, this.ledger, options.budgets)
+    this.states = new StopStates(this, this.ledger, options.budgets, this.health)
     this.reloads = new Reloads(
       this,
       (input) => this.#dispatch(input),

@@ -8,6 +8,7 @@ import * as Schedule from "effect/Schedule"
 import type { GracePeriod } from "../GracePeriod.ts"
 import type { Drainable, InFlight } from "../Lifecycle.ts"
 import { type AppState, isRefusing, type StopState } from "../Phase.ts"
+import type { HealthBoard } from "./HealthBoard.ts"
 import type { Kernel } from "./Kernel.ts"
 import type { Ledger } from "./Ledger.ts"
 import { Limit } from "./Limit.ts"
@@ -36,7 +37,7 @@ export class StopStates {
   #limit: Limit | undefined
   #stragglersTold = false
 
-  constructor(kernel: Kernel, ledger: Ledger, budgets: GracePeriod) {
+  constructor(kernel: Kernel, ledger: Ledger, budgets: GracePeriod, health: HealthBoard) {
     this.#kernel = kernel
     this.#ledger = ledger
     this.#budgets = budgets
@@ -44,7 +45,7 @@ export class StopStates {
     this.sections = new Sections(kernel)
     this.waits = new Waits(kernel)
     this.releases = new Waits(kernel)
-    this.tasks = new Supervisor(kernel, this.waits)
+    this.tasks = new Supervisor(kernel, this.waits, health)
   }
 
   /** The work of a state; it ends by itself when the state's budget does. */

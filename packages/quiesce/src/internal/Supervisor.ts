@@ -8,7 +8,7 @@
  * 3. `ends-with-its-scope`: a task has ended when the scope of who started it goes on to release what was there before it.
  * 4. `no-new-runs`: once draining has begun no run begins, neither the next of a period nor a restart.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -17,17 +17,12 @@ import type { Event } from "../Event.ts"
 import type { TaskStatus } from "../Lifecycle.ts"
 import * as StopReason from "../StopReason.ts"
 import { interruptInBatches } from "./interruptInBatches.ts"
+import type { Contribution, HealthBoard } from "./HealthBoard.ts"
 import type { Kernel } from "./Kernel.ts"
 import { type Group, type Supervised, SupervisedTask, type TaskSpec } from "./SupervisedTask.ts"
 import { TaskName } from "./TaskName.ts"
 import type { Waits } from "./Waits.ts"
 import { lastFinalizer, ofTasks } from "./watchScope.ts"
-
-interface Degraded {
-  readonly name: string
-  readonly message: string
-  readonly since: number
-}
 
 /** So many names are told of before others get a turn. */
 const namesPerTurn = 500
@@ -40,12 +35,14 @@ export class Supervisor {
   readonly #names = new Map<string, TaskName>()
   /** The last group of each scope: tasks that were started in it with nothing acquired between them. */
   readonly #groups = new WeakMap<Scope.Scope, Group>()
-  readonly #degraded = new Map<string, Degraded>()
+  readonly #health: HealthBoard
+  readonly #degraded = new Map<string, Contribution>()
   #interrupting = false
 
-  constructor(kernel: Kernel, waits: Waits) {
+  constructor(kernel: Kernel, waits: Waits, health: HealthBoard) {
     this.#kernel = kernel
     this.#waits = waits
+    this.#health = health
   }
 
   *#alive(): Generator<Supervised> {
@@ -83,7 +80,7 @@ export class Supervisor {
     }: { readonly name: string; readonly priority: number; readonly tags: ReadonlyArray<string> },
     context: Context.Context<never>
   ): TaskName {
-    this.#degraded.delete(name)
+    this.#recovered(name)
     const known = this.#names.get(name)
     if (known !== undefined) return known
     const named = new TaskName(name, priority, tags, context)
@@ -115,7 +112,7 @@ export class Supervisor {
   #close(group: Group): Effect.Effect<void> {
     return Effect.withFiber((fiber) => {
       const tasks = Array.from(group.tasks)
-      for (const name of group.degraded) this.#degraded.delete(name)
+      for (const name of group.degraded) this.#recovered(name)
       return Effect.gen({ self: this }, function* () {
         for (const level of byPriority(tasks)) {
           yield* interruptInBatches(level)
@@ -151,7 +148,10 @@ export class Supervisor {
     if (how === "interrupted") named.count("interrupted")
     if (degraded !== undefined) {
       task.group?.degraded.add(task.name)
-      this.#degraded.set(task.name, { name: task.name, message: degraded, since: this.now() })
+      // Its failure is told already.
+      const contribution = this.#health.enter(`task ${task.name}`, "readiness", "Degraded", "pass", "quietly")
+      this.#degraded.set(task.name, contribution)
+      contribution.fail(Cause.fail(degraded))
     }
     if (how === "done" && !named.endTold) {
       named.endTold = true
@@ -167,6 +167,14 @@ export class Supervisor {
       // Nothing is left to do for its finalizer; what counts is that the scope it was in forgets it.
       Scope.closeUnsafe(group.scope, Exit.void)
     }
+  }
+
+  /** It is started anew, or its scope is closed. */
+  #recovered(name: string): void {
+    const contribution = this.#degraded.get(name)
+    if (contribution === undefined) return
+    this.#degraded.delete(name)
+    this.#health.leave(contribution)
   }
 
   // --- stop -----------------------------------------------------------------------------------------------------------
@@ -233,10 +241,6 @@ export class Supervisor {
   }
 
   // --- status ---------------------------------------------------------------------------------------------------------
-
-  get degraded(): ReadonlyArray<Degraded> {
-    return Array.from(this.#degraded.values())
-  }
 
   get status(): ReadonlyArray<TaskStatus> {
     return Array.from(this.#names.values())

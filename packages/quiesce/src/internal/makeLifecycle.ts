@@ -57,7 +57,6 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
       criticalSections: Array.from(sections.open, (section) => section.name),
       components: components.map((node) => ({ name: node.name, state: node.state, since: node.since })),
       tasks: tasks.status,
-      degraded: tasks.degraded,
       awaiting: [
         ...waits.names,
         ...releases.names,
