@@ -784,12 +784,6 @@ export const mutants: ReadonlyArray<Mutant> = [
     replace: ""
   },
   {
-    what: "an optional component holds what it has borrowed for longer than it lives",
-    file: "internal/Ledger.ts",
-    find: "for (const hold of [...node.holds, ...node.loans])",
-    replace: "for (const hold of node.holds)"
-  },
-  {
     what: "an optional component goes down in silence",
     file: "internal/OptionalHandle.ts",
     find: '{ _tag: "OptionalDown", ...told,',

@@ -134,6 +134,8 @@ export const worker = <Unit, E, E2, R = never, R2 = never, R3 = never, R4 = neve
         /** The next unit, or none when there will be none. The exit of the fiber that takes keeps it safe. */
         const next = (restore: Restore): Effect.Effect<{ readonly unit: Unit } | undefined, Failure, R3> =>
           Effect.suspend(() => {
+            // In one step with the take: who ends the run interrupts those that are taking, once.
+            if (!isOpen()) return Effect.as(Effect.void, undefined)
             const fiber = Effect.runForkWith(context)(take)
             taking.add(fiber)
             fiber.addObserver((exit) => {

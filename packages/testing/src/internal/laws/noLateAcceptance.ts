@@ -1,6 +1,7 @@
 import * as Law from "../../Law.ts"
 import { letInLate } from "./letIn.ts"
 import {
+  abandonedBefore,
   all,
   blocked,
   capped,
@@ -10,6 +11,7 @@ import {
   inside,
   killed,
   leftAt,
+  nameOf,
   rounding,
   wholeDrain
 } from "./reading.ts"
@@ -46,6 +48,9 @@ export const noLateAcceptance = Law.make(
       if (left.entry.whole || named(gate, left.index) || handedBack(timeline, { gate, unit })) return []
       // Who leaves at once says so before anything is torn.
       if (forced !== undefined && forced.index < left.index) return []
+      // A worker that is left behind with its component is named with that.
+      const isWorker = first(timeline, "Offered", (other) => other.gate === gate) !== undefined
+      if (isWorker && abandonedBefore(timeline, nameOf(gate), left.index)) return []
       return [violation(`unit ${unit} of ${gate} was torn, and nothing had said so`, index, left.index)]
     })
     const excess = all(timeline, "Straggler").flatMap(({ entry: { count, kind }, index }) => {
@@ -160,6 +165,8 @@ const overcounted = ({ timeline }: Law.Life, violation: Law.Violated): ReadonlyA
       ({ entry, index: accepted }) => entry.gate === kind && accepted < index
     )
     const closed = first(timeline, "GateClosed", ({ name }) => name === kind)
+    // What a worker hands back is in its hands until it is back.
+    if (first(timeline, "Offered", ({ gate }) => gate === kind) !== undefined) return []
     // What comes in the very instant of the count may have been counted before it could say so.
     if (units.length === 0 || closed === undefined) return []
     if (at - blocked(timeline, closed.entry.at, at) <= closed.entry.at + rounding) return []

@@ -45,8 +45,8 @@ const leftBehind = (timeline: Timeline, component: string): ReadonlyArray<At<Of<
  * which: it has to have said so as often as there are any that were never released.
  */
 export const abandoned = (timeline: Timeline, component: string): boolean => {
-  const left = leftBehind(timeline, component).length
-  if (left === 0) return generationLeft(timeline, component, timeline.length)
+  const left = leftBehind(timeline, component).length + generationsLeft(timeline, component).length
+  if (left === 0) return false
   const released = new Set(all(timeline, "Released").map(({ entry }) => entry.component))
   const kept = instancesOf(timeline).filter((one) => nameOf(one) === nameOf(component) && !released.has(one))
   return kept.length <= left
@@ -54,7 +54,7 @@ export const abandoned = (timeline: Timeline, component: string): boolean => {
 
 /** Whether it had said so, of any instance, before a place. */
 export const abandonedBefore = (timeline: Timeline, component: string, before: number): boolean =>
-  leftBehind(timeline, component).some(({ index }) => index < before) || generationLeft(timeline, component, before)
+  [...leftBehind(timeline, component), ...generationsLeft(timeline, component)].some(({ index }) => index < before)
 
 /** Whether the application can live without it, so that it may come and go while that runs. */
 export const isOptional = (timeline: Timeline, component: string): boolean =>
@@ -63,11 +63,10 @@ export const isOptional = (timeline: Timeline, component: string): boolean =>
       nameOf(name) === component && services.some((service) => service.startsWith("quiesce/Optional/"))
   )
 
-/** Of an optional component a generation that it did not wait for any longer, while the application ran. */
-const generationLeft = (timeline: Timeline, component: string, before: number): boolean =>
-  all(timeline, "Awaited").some(
-    ({ entry, index }) =>
-      index < before && entry.result === "abandoned" && entry.name.startsWith(`${nameOf(component)} (generation `)
+/** Of an optional component the generations that it did not wait for any longer, while the application ran. */
+const generationsLeft = (timeline: Timeline, component: string): ReadonlyArray<At<Of<"Awaited">>> =>
+  all(timeline, "Awaited").filter(
+    ({ entry }) => entry.result === "abandoned" && entry.name.startsWith(`${nameOf(component)} (generation `)
   )
 
 /**

@@ -1,5 +1,5 @@
 import * as Law from "../../Law.ts"
-import { type At, all, first, forcedExit } from "./reading.ts"
+import { type At, all, blocked, first, forcedExit } from "./reading.ts"
 import type { Entry, Of } from "../../Timeline.ts"
 
 /**
@@ -22,17 +22,23 @@ type Began = At<Of<"ReloadBegan">>
 const endOf = ({ timeline }: Law.Life, { entry: { attempt, reload } }: Began): At<Of<"ReloadEnded">> | undefined =>
   first(timeline, "ReloadEnded", (end) => end.reload === reload && end.attempt === attempt)
 
+/** Milliseconds in which anybody could do anything. */
+const passed = ({ timeline }: Law.Life, from: number, to: number): number => to - from - blocked(timeline, from, to)
+
+/** A stop in the instant in which it begins: it is abandoned, and told to be, before it has done anything. */
+const isCut = (life: Law.Life, { entry, index }: Began): boolean => {
+  const left = all(life.timeline, "StateChanged").findLast(
+    (change) => change.index < index && change.entry.from === "Reloading" && change.entry.to !== "Running"
+  )
+  return left !== undefined && passed(life, left.entry.at, entry.at) <= life.limits.slack
+}
+
 /** It begins in Reloading, when no other goes on. One that was abandoned and does not heed it may still go on. */
 const alone = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> =>
   all(life.timeline, "ReloadBegan").flatMap((began) => {
     const { index } = began
     const name = `reload ${began.entry.attempt} of ${began.entry.reload}`
     const state = all(life.timeline, "StateChanged").findLast((change) => change.index < index)
-    // A stop in the instant in which it begins: it is abandoned before it has done anything.
-    const cut =
-      state?.entry.from === "Reloading" &&
-      state.entry.to === "LameDuck" &&
-      began.entry.at - state.entry.at <= life.limits.slack
     const other = all(life.timeline, "ReloadBegan").find((each) => {
       const end = endOf(life, each)
       const told = first(life.timeline, "ReloadAbandoned", ({ name: of }) => of === each.entry.reload)
@@ -40,7 +46,7 @@ const alone = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Viola
       return open && (told === undefined || told.index > index)
     })
     return [
-      ...(state?.entry.to === "Reloading" || cut
+      ...(state?.entry.to === "Reloading" || isCut(life, began)
         ? []
         : [violation(`${name} began while ${state?.entry.to ?? "Starting"}`, index)]),
       ...(other === undefined ? [] : [violation(`${name} began while another was going on`, other.index, index)])
@@ -61,7 +67,7 @@ const toldTruly = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.V
     const end = endOf(life, began)
     const next = first(timeline, "ReloadBegan", (other) => other.reload === reload && other.attempt === attempt + 1)
     const told = timeline.slice(began.index, next?.index).filter((entry) => isWord(entry, reload))
-    if (end === undefined || forcedExit(timeline) !== undefined) return []
+    if (end === undefined || forcedExit(timeline) !== undefined || isCut(life, began)) return []
     const word = words[end.entry.how]
     // Who is interrupted in the very instant in which it ends has not ended, for all that Effect lets anybody know.
     const abandoned = told.find((entry) => entry._tag === "ReloadAbandoned")
@@ -79,14 +85,15 @@ const toldTruly = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.V
 }
 
 /** In the instant of the stop, and not when it pleases. */
-const abandonedByTheStop = ({ limits, timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
+const abandonedByTheStop = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
+  const { timeline } = life
   const left = all(timeline, "StateChanged").find(({ entry }) => entry.from === "Reloading" && entry.to !== "Running")
   if (left === undefined) return []
   const started = all(timeline, "ReloadStarted").findLast(({ index }) => index < left.index)
   if (started === undefined) return [violation("it was Reloading, and no reload had started", left.index)]
   const word = timeline.findIndex((entry, index) => index > started.index && isWord(entry, started.entry.name))
   const at = timeline[word]?.at ?? Number.POSITIVE_INFINITY
-  return at > left.entry.at + limits.slack && forcedExit(timeline) === undefined
+  return passed(life, left.entry.at, at) > life.limits.slack && forcedExit(timeline) === undefined
     ? [violation(`a stop came in the middle of a reload of ${started.entry.name}, which was not abandoned`, left.index)]
     : []
 }

@@ -1,5 +1,5 @@
 import * as Law from "../../Law.ts"
-import { abandoned, all, blocked, capped, first, forcedExit, nameOf, tolerance } from "./reading.ts"
+import { abandoned, all, blocked, capped, first, forcedExit, killed, nameOf, rounding, tolerance } from "./reading.ts"
 
 export const tasksSupervised = Law.make(
   "tasks-supervised",
@@ -44,7 +44,7 @@ const restarted = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.V
           ]
         : []
     }
-    const until = Math.min(end, goneAt(life, task))
+    const until = Math.min(end, goneAt(life, task), killed(timeline)?.entry.at ?? end)
     return at2 + blocked(timeline, at, at2) + tolerance(life) < until
       ? [violation(`run ${run + 1} of ${task} was due at ${at2} ms and never began`, index)]
       : []
@@ -103,15 +103,19 @@ const outOfOrder = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.
 /** What was put into the queue of a worker is handled or handed back. */
 const lost = ({ timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
   if (forcedExit(timeline) !== undefined) return []
+  // Nor does a worker that was given up have the time to hand back.
+  const givenUp = first(timeline, "Awaited", ({ name, result }) => name === "tasks" && result === "abandoned")
+  if (givenUp !== undefined) return []
   return all(timeline, "Offered").flatMap(({ entry: { gate, unit }, index }) => {
-    if (abandoned(timeline, gate)) return []
+    if (abandoned(timeline, nameOf(gate))) return []
     const handled = all(timeline, "Left").filter(
       ({ entry }) => entry.gate === gate && entry.unit === unit && entry.whole
     )
     const back = all(timeline, "HandedBack").filter(({ entry }) => entry.gate === gate && entry.unit === unit)
     if (handled.length + back.length === 0) return [violation(`unit ${unit} of ${gate} was lost`, index)]
     // Interrupted, or failed, in the instant in which it ends: only the worker itself could tell.
-    const both = handled.length === 1 && back.length === 1 && handled[0]?.entry.at === back[0]?.entry.at
+    const [done, given] = [handled[0]?.entry.at ?? 0, back[0]?.entry.at ?? 0]
+    const both = handled.length === 1 && back.length === 1 && given - blocked(timeline, done, given) <= done + rounding
     return handled.length + back.length === 1 || both
       ? []
       : [
