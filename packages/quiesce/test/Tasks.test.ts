@@ -674,8 +674,8 @@ describe("very many tasks", () => {
         "Clean",
         [many]
       ])
-      // Half of it on an idle machine.
-      expect(longest).toBeLessThan(100)
+      // A sixth of it on an idle machine; `bench/tasks.bench.ts` measures it beside a FiberSet.
+      expect(longest).toBeLessThan(200)
     })
   )
 })
