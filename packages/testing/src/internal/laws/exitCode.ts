@@ -88,10 +88,12 @@ const outcomeSeen = (timeline: Timeline): Outcome => {
       case "ComponentStopped":
         return entry.failure !== undefined
       case "Failed":
-        // What an optional component did before is not held against the stop.
+        // What an optional component did before is not held against the stop, nor how an attempt fails that it cuts short.
         return (
           entry.message.includes("release failed") &&
-          (index > requested || !isOptional(timeline, nameOf(entry.component)))
+          (!isOptional(timeline, nameOf(entry.component)) ||
+            (index > requested &&
+              !all(timeline, "OptionalDown").some((down) => down.entry.failure.includes(entry.message))))
         )
       case "Straggler":
       case "Crashed":

@@ -23,7 +23,11 @@ export const neverSilent = Law.make(
         // Of an optional component that stays away the log has the repetitions at debug.
         if (all(timeline, "OptionalDown").some(({ entry }) => entry.attempts > 1 && entry.failure.includes(message)))
           return []
-        const left = (forced || abandoned(timeline, component)) && end !== undefined
+        // Of a hook that was given up, and fails as the process leaves, nobody hears either.
+        const givenUp = all(timeline, "Awaited").some(
+          ({ entry }) => entry.result === "abandoned" && entry.name.startsWith(`${component}/`)
+        )
+        const left = (forced || givenUp || abandoned(timeline, component)) && end !== undefined
         const tooLate = left && knownAt(timeline, component, at) >= end - limits.slack - blocked(timeline, at, end)
         return tooLate || interruptedAt(life, at, nameOf(component))
           ? []

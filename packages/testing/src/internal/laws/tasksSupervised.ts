@@ -45,7 +45,7 @@ const restarted = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.V
         : []
     }
     const until = Math.min(end, goneAt(life, task), killed(timeline)?.entry.at ?? end)
-    return at2 + blocked(timeline, at, at2) + tolerance(life) < until
+    return at2 + (Number.isFinite(until) ? blocked(timeline, at, until) : 0) + tolerance(life) < until
       ? [violation(`run ${run + 1} of ${task} was due at ${at2} ms and never began`, index)]
       : []
   })
