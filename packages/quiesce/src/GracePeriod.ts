@@ -56,6 +56,9 @@ export interface Options {
   readonly reserve?: Duration.Input | undefined
 }
 
+/** The budgets of the states when none is given; the options say why. */
+export const defaults = { lameDuck: 0, drain: "10 seconds", interrupt: "5 seconds" } as const
+
 /** The options with every default filled in; durations in milliseconds. */
 export interface GracePeriod {
   readonly total: number
@@ -104,13 +107,13 @@ export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.
     reserve:
       options.reserve === undefined ? Math.min(total / 10, 3000) : Math.min(Duration.toMillis(options.reserve), total),
     stopTimeout: Duration.toMillis(options.stopTimeout ?? "5 seconds"),
-    lameDuck: toSchedule(options.lameDuck ?? 0),
-    drain: toSchedule(options.drain ?? "10 seconds"),
-    interrupt: toSchedule(options.interrupt ?? "5 seconds"),
+    lameDuck: toSchedule(options.lameDuck ?? defaults.lameDuck),
+    drain: toSchedule(options.drain ?? defaults.drain),
+    interrupt: toSchedule(options.interrupt ?? defaults.interrupt),
     lengths: {
-      lameDuck: durationOf(options.lameDuck ?? 0),
-      drain: durationOf(options.drain ?? "10 seconds"),
-      interrupt: durationOf(options.interrupt ?? "5 seconds")
+      lameDuck: durationOf(options.lameDuck ?? defaults.lameDuck),
+      drain: durationOf(options.drain ?? defaults.drain),
+      interrupt: durationOf(options.interrupt ?? defaults.interrupt)
     }
   }
 })

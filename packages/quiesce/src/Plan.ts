@@ -82,31 +82,17 @@ export interface PlanInput {
  *
  * **When to use**: on a graph of your own. `App.plan` has the plan of a layer, `Lifecycle.plan` that of the application at hand.
  */
-export const make = ({ budgets, gracePeriod, name, nodes, platformGrace }: PlanInput): Plan => {
+export const make = (input: PlanInput): Plan => {
+  const { budgets, gracePeriod, name, nodes, platformGrace } = input
   const spans = releaseOrder(nodes)
   const release = lengthOf(spans)
-  const cap = ({ millis }: PlanBudget): number => Math.min(millis, gracePeriod)
+  const cap = (budget: PlanBudget): number => capped(budget, gracePeriod)
   const components = componentsOf(nodes, spans)
   const chain = criticalChain(components)
   const before = cap(budgets.lameDuck) + cap(budgets.drain) + cap(budgets.interrupt)
   const worstCase = before + release + cap(budgets.reserve)
-  const asked = Object.values(budgets).reduce((sum, budget) => sum + (budget.given ? cap(budget) : 0), 0)
-  const askedRelease = lengthOf(releaseOrder(nodes.map((node) => (node.own ? node : { ...node, takes: 0 }))))
-  const overrun = asked + askedRelease > gracePeriod
-  const problems = [
-    ...(overrun
-      ? [
-          `what was asked for takes up to ${formatMillis(asked + askedRelease)}, and the grace period is ` +
-            `${formatMillis(gracePeriod)}: raise gracePeriod, or lower the budgets or stop timeouts that were given`
-        ]
-      : []),
-    ...(platformGrace !== undefined && platformGrace <= gracePeriod
-      ? [
-          `the platform kills after ${formatMillis(platformGrace)}, and the grace period is ${formatMillis(gracePeriod)}: ` +
-            `set gracePeriod below what the platform gives, or have it give more`
-        ]
-      : [])
-  ]
+  const asked = askedOf(input)
+  const overrun = asked > gracePeriod
   const verdict = worstCase <= gracePeriod ? "fits" : overrun ? "overrun" : "tight"
   const late = components.filter(
     ({ stopTimeout, to }) => stopTimeout > 0 && before + to + cap(budgets.reserve) > gracePeriod
@@ -126,9 +112,43 @@ export const make = ({ budgets, gracePeriod, name, nodes, platformGrace }: PlanI
     release,
     worstCase,
     verdict,
-    problems,
+    problems: problemsWith(input, asked),
     advice: [...cutShort(verdict, late), ...composedInARow(verdict, nodes, chain, release)]
   }
+}
+
+/**
+ * What should be changed: the problems of the plan alone.
+ *
+ * **When to use**: where nothing else is asked of it, as at every start: where nothing was given there is nothing to compute.
+ */
+export const problemsOf = (input: PlanInput): ReadonlyArray<string> => problemsWith(input, askedOf(input))
+
+const problemsWith = ({ gracePeriod, platformGrace }: PlanInput, asked: number): ReadonlyArray<string> => [
+  ...(asked > gracePeriod
+    ? [
+        `what was asked for takes up to ${formatMillis(asked)}, and the grace period is ` +
+          `${formatMillis(gracePeriod)}: raise gracePeriod, or lower the budgets or stop timeouts that were given`
+      ]
+    : []),
+  ...(platformGrace !== undefined && platformGrace <= gracePeriod
+    ? [
+        `the platform kills after ${formatMillis(platformGrace)}, and the grace period is ${formatMillis(gracePeriod)}: ` +
+          `set gracePeriod below what the platform gives, or have it give more`
+      ]
+    : [])
+]
+
+const capped = ({ millis }: PlanBudget, gracePeriod: number): number => Math.min(millis, gracePeriod)
+
+/** Milliseconds of everything that was given. */
+const askedOf = ({ budgets, gracePeriod, nodes }: PlanInput): number => {
+  const states = Object.values(budgets).reduce(
+    (sum, budget) => sum + (budget.given ? capped(budget, gracePeriod) : 0),
+    0
+  )
+  if (!nodes.some((node) => node.own)) return states
+  return states + lengthOf(releaseOrder(nodes.map((node) => (node.own ? node : { ...node, takes: 0 }))))
 }
 
 const lengthOf = (spans: ReadonlyMap<number, Span>): number =>

@@ -17,18 +17,18 @@ import type { Event } from "../Event.ts"
 import type { Drainable } from "../Lifecycle.ts"
 import * as Outcome from "../Outcome.ts"
 import * as Phase from "../Phase.ts"
-import type { Plan } from "../Plan.ts"
+import * as Plan from "../Plan.ts"
 import * as Report from "../Report.ts"
 import * as StopReason from "../StopReason.ts"
 import { between } from "./analysis.ts"
 import { describe } from "./describe.ts"
 import { EventLog } from "./EventLog.ts"
-import { exitCodeOf } from "./exitCodeOf.ts"
+import { configurationError, exitCodeOf } from "./exitCodeOf.ts"
 import { HealthBoard } from "./HealthBoard.ts"
 import type { Kernel } from "./Kernel.ts"
 import { Ledger } from "./Ledger.ts"
 import type { Hook, HookKind } from "./Participants.ts"
-import { planOf, type PlanOptions } from "./planOf.ts"
+import { planInputOf, type PlanOptions } from "./planInputOf.ts"
 import { Reloads } from "./Reloads.ts"
 import { StopStates } from "./StopStates.ts"
 import { TrackedMemoMap } from "./TrackedMemoMap.ts"
@@ -43,9 +43,6 @@ export interface PipelineOptions extends PlanOptions {
   readonly lingering: Effect.Effect<ReadonlyArray<string>>
   readonly planPolicy: "warn" | "strict" | "off"
 }
-
-/** EX_CONFIG of sysexits. */
-const configurationError = 78
 
 export class Pipeline implements Kernel {
   readonly ledger: Ledger
@@ -197,14 +194,17 @@ export class Pipeline implements Kernel {
   /** Before it serves anybody: whether it could be stopped as it was asked to be. */
   #built(): void {
     const { planPolicy } = this.#options
-    const problems = planPolicy === "off" || this.#phase.state !== "Starting" ? [] : this.plan().problems
+    const problems =
+      planPolicy === "off" || this.#phase.state !== "Starting"
+        ? []
+        : Plan.problemsOf(planInputOf(this.#options, this.ledger.graph))
     if (problems.length > 0 && planPolicy === "strict")
       return this.#dispatch({ _tag: "BuildFailed", message: problems.join("; "), code: configurationError })
     if (problems.length > 0) this.emit({ _tag: "PlanDoesNotFit", at: this.now(), problems })
     this.#dispatch({ _tag: "Built" })
   }
 
-  readonly plan = (): Plan => planOf(this.#options, this.ledger.graph)
+  readonly plan = (): Plan.Plan => Plan.make(planInputOf(this.#options, this.ledger.graph))
 
   /** One input after the other: an event listener may ask for a stop while a step is being carried out. */
   #dispatch(input: Phase.Input): void {

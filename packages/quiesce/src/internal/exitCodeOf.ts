@@ -5,7 +5,7 @@ import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as Runtime from "effect/Runtime"
 
-const configurationError = 78
+export const configurationError = 78
 
 /** A configuration error is 78; an error that carries `Runtime.errorExitCode` says its own; any other says nothing. */
 export const exitCodeOf = (cause: Cause.Cause<unknown>): number | undefined => {

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { Event } from "../Event.ts"
 import { Lifecycle, type Status } from "../Lifecycle.ts"
 import * as Phase from "../Phase.ts"
 import { ShuttingDown } from "../ShuttingDown.ts"
@@ -66,18 +67,23 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
     }
   }
 
+  /** What is so now, and what the events from now on say of it. */
+  const nowAndLater = <A>(now: () => A, later: (event: Event) => ReadonlyArray<A>): Stream.Stream<A> =>
+    Stream.unwrap(
+      Effect.sync(() =>
+        Stream.concat(
+          Stream.succeed(now()),
+          pipeline.log.since(pipeline.log.count).pipe(Stream.flatMap((event) => Stream.fromIterable(later(event))))
+        )
+      )
+    )
+
   return Lifecycle.of({
     state: Effect.sync(() => pipeline.phase.state),
     stateUnsafe: () => pipeline.phase.state,
-    changes: Stream.unwrap(
-      Effect.sync(() =>
-        Stream.concat(
-          Stream.succeed(pipeline.phase.state),
-          pipeline.log
-            .since(pipeline.log.count)
-            .pipe(Stream.flatMap((event) => (event._tag === "StateChanged" ? Stream.succeed(event.to) : Stream.empty)))
-        )
-      )
+    changes: nowAndLater(
+      () => pipeline.phase.state,
+      (event) => (event._tag === "StateChanged" ? [event.to] : [])
     ),
     events: pipeline.log.since(0),
     plan: Effect.sync(pipeline.plan),
@@ -120,17 +126,9 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
     emergency: (name, run) => scoped(participants.emergency, { name, run }, (item) => participants.emergency.add(item)),
     health: {
       summaryUnsafe: () => health.summary,
-      changes: Stream.unwrap(
-        Effect.sync(() =>
-          Stream.concat(
-            Stream.sync(() => health.summary.state),
-            pipeline.log
-              .since(pipeline.log.count)
-              .pipe(
-                Stream.flatMap((event) => (event._tag === "HealthChanged" ? Stream.succeed(event.to) : Stream.empty))
-              )
-          )
-        )
+      changes: nowAndLater(
+        () => health.summary.state,
+        (event) => (event._tag === "HealthChanged" ? [event.to] : [])
       ),
       contribute: (name, kind, impact, status) =>
         Effect.acquireRelease(

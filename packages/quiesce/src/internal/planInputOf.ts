@@ -1,6 +1,7 @@
-/** The plan of an application, from its options and what its ledger knows. */
-import type { GracePeriod } from "../GracePeriod.ts"
-import * as Plan from "../Plan.ts"
+/** What a plan is computed from: the options of an application, and what its ledger knows. */
+import * as Duration from "effect/Duration"
+import { defaults, type GracePeriod } from "../GracePeriod.ts"
+import type * as Plan from "../Plan.ts"
 
 export interface PlanOptions {
   readonly name: string
@@ -11,26 +12,26 @@ export interface PlanOptions {
   readonly platformGrace: number | undefined
 }
 
-export const planOf = (
+export const planInputOf = (
   { budgets, given, name, platformGrace }: PlanOptions,
   nodes: ReadonlyArray<Plan.PlanNode>
-): Plan.Plan => {
+): Plan.PlanInput => {
   const { lengths } = budgets
   // How long a schedule is nobody knows before it runs: it is no promise, and counts as the default does.
-  const budget = (of: keyof typeof lengths, otherwise: number): Plan.PlanBudget => ({
-    millis: lengths[of] ?? otherwise,
+  const budget = (of: keyof typeof lengths): Plan.PlanBudget => ({
+    millis: lengths[of] ?? Duration.toMillis(defaults[of]),
     given: given[of] && lengths[of] !== undefined
   })
-  return Plan.make({
+  return {
     name,
     platformGrace,
     gracePeriod: budgets.total,
     budgets: {
-      lameDuck: budget("lameDuck", 0),
-      drain: budget("drain", 10_000),
-      interrupt: budget("interrupt", 5000),
+      lameDuck: budget("lameDuck"),
+      drain: budget("drain"),
+      interrupt: budget("interrupt"),
       reserve: { millis: budgets.reserve, given: given.reserve }
     },
     nodes
-  })
+  }
 }
