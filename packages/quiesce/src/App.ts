@@ -204,7 +204,7 @@ export class PlanError extends Schema.TaggedError<PlanError>()("PlanError", {
  * **When to use**: in a test or a pipeline, before it is deployed; `Lifecycle.plan` has the plan of the application that runs.
  *
  * **Details**: layers do not say what they consist of before they are built, so the application is started, looked at as soon
- * as it runs, and stopped. It needs what it needs to start.
+ * as it runs, and stopped, in order and with its lame duck. It needs what it needs to start.
  *
  * **Errors**: `PlanError` when it cannot start.
  *

@@ -6,8 +6,8 @@ import * as Schema from "effect/Schema"
 /**
  * A gate with `whenFull: "reject"` had as much work as it takes. `kind` is the unit's. Nothing of the work has run.
  *
- * **When to use**: turn it into the protocol's own "later": HTTP 429 or 503 with `Retry-After`, a message that goes back to
- * its queue.
+ * **When to use**: turn it into the protocol's own "later": a message that goes back to its queue. `@quiesce/http` answers
+ * with 503 and `Retry-After` by itself.
  *
  * @example
  * ```ts

@@ -42,7 +42,8 @@ export interface Options {
  *
  * **Interruption safety**: the effect runs in a fiber of its own. Interrupting the caller (`Effect.timeout`, `Effect.race`,
  * a client that hangs up) waits for the section, at most `atMost`. A forced exit waits for nothing. Inside, the effect is
- * interruptible: `Effect.timeout` within the section works as always. Standing in line for a key can be interrupted. Two
+ * interruptible: `Effect.timeout` within the section works as always, and where the caller is uninterruptible the limit holds
+ * all the same. Standing in line for a key can be interrupted. Two
  * sections that wait for each other's keys from the inside hold each other up until their limits are over.
  *
  * @example

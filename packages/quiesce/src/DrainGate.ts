@@ -119,21 +119,21 @@ export function make(
     : makeWith(kind, capacity, (_, unit) => Effect.fail(new AtCapacity({ kind: unit, capacity })))
 }
 
-/** What becomes of a unit for which there is no place. */
+/** What becomes of a unit for which there is no place, decided in the step that has seen that. */
 type Full<E> = (admission: Admission, unit: string, restore: Restore) => Effect.Effect<void, E | ShuttingDown>
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 const refused = (kind: string) => Effect.suspend(() => Effect.fail(new ShuttingDown({ kind })))
 
-const waitForPlace: Full<never> = (admission, unit, restore) =>
-  Effect.suspend(() => {
-    const waiter = admission.wait(unit)
-    return restore(Deferred.await(waiter.turn)).pipe(
-      Effect.onInterrupt(() => Effect.sync(() => admission.cancel(waiter))),
-      Effect.flatMap((inside) => (inside ? Effect.void : refused(unit)))
-    )
-  })
+// In one step with the look: who stands in line only after that misses the place that was free meanwhile, or the closing.
+const waitForPlace: Full<never> = (admission, unit, restore) => {
+  const waiter = admission.wait(unit)
+  return restore(Deferred.await(waiter.turn)).pipe(
+    Effect.onInterrupt(() => Effect.sync(() => admission.cancel(waiter))),
+    Effect.flatMap((inside) => (inside ? Effect.void : refused(unit)))
+  )
+}
 
 const makeWith = Effect.fnUntraced(function* <E>(
   kind: string,

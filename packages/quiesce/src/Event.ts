@@ -43,9 +43,11 @@ export type AwaitedKind = typeof AwaitedKind.Type
  *   finalizers were done after all. A start that fails after it was left behind is told as `ComponentStartFailed`.
  * - `BackgroundFailed`: a fiber that the component forked into its scope died; `policy` is the component's.
  * - `TaskStarted`, `TaskEnded`: the first task of its name, and the first that came to its own end; of more the log keeps no
- *   account, as it would grow with each. `TaskFailed`: a run of a task failed, the `attempt`th in a row; `next` is what comes of
+ *   account, as it would grow with each. Of more than a thousand names the first thousand are told of by themselves, and the
+ *   others together, as "(other tasks)". `TaskFailed`: a run of a task failed, the `attempt`th in a row; `next` is what comes of
  *   it (`stopping`: it would be restarted, did the application not stop), `restartIn` when, in milliseconds.
- *   `TaskInterrupted`: a stop interrupts `count` of that name.
+ *   `TaskStopped`: a stop ends `count` of that name that have nothing in hand, such as between two periods.
+ *   `TaskInterrupted`: it interrupts `count` of that name in the middle of something.
  * - `Crashed`: an exception or a rejection that nobody caught.
  * - `StopRequested.spent`: milliseconds of the grace period that the rollback of a failed start had taken before.
  * - `GateClosed`: a drainable takes no new work: the application drains, or a start is rolled back.
@@ -55,7 +57,7 @@ export type AwaitedKind = typeof AwaitedKind.Type
  *   application drained, by kind.
  * - `ReloadStarted`: a new configuration is worked on; `trigger` is what asked for it. `Reloaded.changed`: paths of the keys whose
  *   new values are in force, none when the configuration is what it was. `Reloaded.restart`: changed ones that need a restart.
- *   `ReloadFailed`: the old configuration and the old instances stay. `ReloadAbandoned`: likewise, because a stop came.
+ *   `ReloadFailed`: the old configuration and the old instances stay. `ReloadAbandoned`: likewise, because a stop came first.
  * - `PlanDoesNotFit`: what was asked for cannot be had; see `Plan`.
  * - `CheckFailed`, `CheckPassed`: a health check has come to another word. `HealthChanged`: and so has the application;
  *   `because` names what is responsible, and is empty when it is healthy. None of them comes during a stop.
@@ -90,6 +92,7 @@ export const Event = Schema.TaggedUnion({
     restartIn: Schema.optionalKey(Schema.Number)
   },
   TaskEnded: { at, ...task },
+  TaskStopped: { at, ...task, priority: Schema.Number, count: Schema.Number },
   TaskInterrupted: { at, ...task, priority: Schema.Number, count: Schema.Number },
   Crashed: { at, kind: Schema.Literals(["uncaughtException", "unhandledRejection"]), message: Schema.String },
   ReloadStarted: { at, name: Schema.String, trigger: Schema.String },

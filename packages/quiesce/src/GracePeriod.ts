@@ -51,7 +51,7 @@ export interface Options {
   /**
    * Kept back at the end for hooks, telemetry and logs.
    *
-   * @default 10 % of the grace period, at most 3 seconds
+   * @default 10 % of the grace period in force (after a crash that is `crashGracePeriod`), at most 3 seconds
    */
   readonly reserve?: Duration.Input | undefined
 }
@@ -63,6 +63,8 @@ export const defaults = { lameDuck: 0, drain: "10 seconds", interrupt: "5 second
 export interface GracePeriod {
   readonly total: number
   readonly reserve: number
+  /** The reserve of a shorter grace period than the total, as a crash has it. */
+  readonly reserveOf: (total: number) => number
   readonly stopTimeout: number
   readonly lameDuck: Schedule.Schedule<unknown>
   readonly drain: Schedule.Schedule<unknown>
@@ -102,10 +104,12 @@ class EndlessGracePeriod extends Schema.TaggedError<EndlessGracePeriod>()("Endle
 export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.fn.Return<GracePeriod> {
   const total = yield* lengthOf(options.gracePeriod ?? "25 seconds")
   if (!Number.isFinite(total)) return yield* Effect.die(new EndlessGracePeriod())
+  const reserve = options.reserve === undefined ? undefined : Duration.toMillis(options.reserve)
+  const reserveOf = (total: number) => (reserve === undefined ? Math.min(total / 10, 3000) : Math.min(reserve, total))
   return {
     total,
-    reserve:
-      options.reserve === undefined ? Math.min(total / 10, 3000) : Math.min(Duration.toMillis(options.reserve), total),
+    reserve: reserveOf(total),
+    reserveOf,
     stopTimeout: Duration.toMillis(options.stopTimeout ?? "5 seconds"),
     lameDuck: toSchedule(options.lameDuck ?? defaults.lameDuck),
     drain: toSchedule(options.drain ?? defaults.drain),

@@ -14,6 +14,7 @@ import type { Event } from "./Event.ts"
 import type { HealthState, Kind, Summary } from "./HealthState.ts"
 import type { Contribution } from "./internal/HealthBoard.ts"
 import type { OptionalSpec } from "./internal/OptionalComponent.ts"
+import type { Release, ReleaseSpec } from "./internal/Release.ts"
 import type { Section, SectionOptions } from "./internal/Sections.ts"
 import type { TaskSpec } from "./internal/SupervisedTask.ts"
 import type { Handle } from "./Optional.ts"
@@ -40,7 +41,10 @@ export interface Drainable {
   readonly name: string
   /** A cheap synchronous snapshot. It is read for progress and for the report, also after a forced exit. */
   readonly inFlight: () => InFlight
-  /** Runs when lame duck begins: announce it (`Connection: close`, deregistration). New work is still accepted. */
+  /**
+   * Runs when lame duck begins: announce it (`Connection: close`, deregistration). New work is still accepted. The state does
+   * not last longer for it; the drain waits for it.
+   */
   readonly lameDuck?: Effect.Effect<void>
   /**
    * Refuses new work from its first step on and succeeds when everything accepted has finished. It is interrupted at the
@@ -60,6 +64,12 @@ export interface Reloaded {
   /** Keys that have changed and keep their old values until a restart. */
   readonly restart: ReadonlyArray<string>
 }
+
+/**
+ * Runs the one synchronous step that puts in place what a reload has built, and tells the reload as done within it. Once the
+ * reload has been abandoned the step does not run, and this ends in an interruption.
+ */
+export type Swap = (place: () => Reloaded) => Effect.Effect<Reloaded>
 
 /**
  * The tasks of one name that have not ended: how many are at work, wait with nothing in hand, wait for their restart, and have
@@ -144,7 +154,11 @@ export class Lifecycle extends Context.Service<
      * fiber of its own, works, and then asks for the stop with `StopReason.finished`.
      */
     readonly running: Effect.Effect<void>
-    /** Completes when a stop has begun (LameDuck). */
+    /**
+     * Completes when a stop has begun (LameDuck). Nobody waits for what is done then: the state lasts as long as its budget, by
+     * default no time at all, whoever is still at it. What has to be over before new work is refused needs a `lameDuck` budget
+     * that is long enough; what the drain should wait for is a `Drainable` or `awaitBeforeStop`.
+     */
     readonly lameDuck: Effect.Effect<void>
     /** Completes when draining has begun: no new work from here on. */
     readonly stopping: Effect.Effect<void>
@@ -170,16 +184,19 @@ export class Lifecycle extends Context.Service<
      */
     readonly drainable: (drainable: Drainable) => Effect.Effect<void, never, Scope.Scope>
     /**
-     * Runs when draining begins, all in parallel, bounded by the drain budget; a failure is logged and degrades. Registered
-     * while draining it runs at once; after that it is too late, and it does not run.
+     * Runs when draining begins, all in parallel, bounded by the drain budget; a failure is logged and degrades. New work is
+     * refused by then. Registered while draining it runs at once; after that it is too late, and it does not run. Where an
+     * escalation skips the drain it runs while interrupting.
      */
     readonly onStopping: <R>(
       name: string,
       effect: Effect.Effect<unknown, unknown, R>
     ) => Effect.Effect<void, never, R | Scope.Scope>
     /**
-     * Draining is not over before this effect has ended; bounded by the drain budget, and then named in the report. What
-     * is registered after draining is not waited for.
+     * Draining is not over before this effect has ended; bounded by the drain budget, and then named in the report. It begins
+     * together with `onStopping` and beside it, not after it: what follows a notification belongs into one effect with it.
+     * Registered while draining it begins at once; what is registered later is not waited for, and nothing is where an
+     * escalation skips the drain.
      */
     readonly awaitBeforeStop: <R>(
       name: string,
@@ -194,11 +211,13 @@ export class Lifecycle extends Context.Service<
     /**
      * Runs the reload of `name` in the state Reloading, and tells how it ended. One at a time: whoever comes while another
      * runs waits for its turn, and during the start for its end. A stop abandons it: the work is interrupted, and it fails with
-     * `ShuttingDown`. That a failure leaves everything as it was is the work's own business; `@quiesce/reload` sees to that.
+     * `ShuttingDown`. Work that is given as a function says by `swap` when what is new is put in place: what comes after that
+     * finds it done and told, what comes before has it abandoned, with nothing in place. That a failure leaves everything as it was is
+     * the work's own business; `@quiesce/reload` sees to that.
      */
     readonly reload: <E, R>(
       what: { readonly name: string; readonly trigger: string },
-      work: Effect.Effect<Reloaded, E, R>
+      work: Effect.Effect<Reloaded, E, R> | ((swap: Swap) => Effect.Effect<Reloaded, E, R>)
     ) => Effect.Effect<Reloaded, E | ShuttingDown, R>
     /**
      * Is told when a reload is asked for, until the scope closes: `request` makes a note of it and returns. Where there is one,
@@ -227,10 +246,8 @@ export class Lifecycle extends Context.Service<
         status: "pending" | "pass"
       ) => Effect.Effect<Contribution, never, Scope.Scope>
     }
-    /** What `Resources` is made of; use that. `bounded` runs a release for at most so many milliseconds, and tells its end. */
-    readonly releases: {
-      readonly bounded: (name: string, release: Effect.Effect<unknown, unknown>, millis: number) => Effect.Effect<void>
-    }
+    /** What `Resources` is made of; use that. For the component whose code this is. */
+    readonly releases: Effect.Effect<(spec: ReleaseSpec) => Release>
     /** What `CriticalSection.run` is made of; use that. */
     readonly criticalSections: {
       readonly enter: (

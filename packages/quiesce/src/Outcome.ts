@@ -20,6 +20,24 @@ export const Outcome = Schema.TaggedUnion({
 
 export type Outcome = typeof Outcome.Type
 
+/**
+ * The exit codes that say more than "it failed", as `sysexits.h` and `timeout` have them; the rule is `exitCode`.
+ *
+ * **When to use**: in an error of your own that ends the start of an application.
+ *
+ * @example
+ * ```ts
+ * import * as Runtime from "effect/Runtime"
+ * import * as Schema from "effect/Schema"
+ * import { exitCodes } from "quiesce/Outcome"
+ *
+ * class NoLicence extends Schema.TaggedError<NoLicence>()("NoLicence", {}) {
+ *   override readonly [Runtime.errorExitCode] = exitCodes.configuration
+ * }
+ * ```
+ */
+export const exitCodes = { failure: 1, usage: 2, degraded: 70, configuration: 78, timedOut: 124 } as const
+
 /** Those that have the same number everywhere; what is called differently here is no signal that a shell would know. */
 const signalNumbers: Readonly<Record<string, number>> = {
   SIGHUP: 1,
@@ -59,14 +77,14 @@ export const exitCode = (outcome: Outcome, reason: StopReason): number => {
     case "Forced":
       return forcedCode(outcome.signal === undefined ? undefined : signalNumbers[outcome.signal])
     case "TimedOut":
-      return 124
+      return exitCodes.timedOut
     case "Degraded":
-      return isFailure(reason) ? failureCode(reason) : 70
+      return isFailure(reason) ? failureCode(reason) : exitCodes.degraded
     case "Clean":
       return isFailure(reason) ? failureCode(reason) : 0
   }
 }
 
-const failureCode = (reason: StopReason): number => ("code" in reason ? reason.code : undefined) ?? 1
+const failureCode = (reason: StopReason): number => ("code" in reason ? reason.code : undefined) ?? exitCodes.failure
 
-const forcedCode = (number: number | undefined): number => (number === undefined ? 1 : 128 + number)
+const forcedCode = (number: number | undefined): number => (number === undefined ? exitCodes.failure : 128 + number)

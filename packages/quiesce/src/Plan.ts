@@ -9,7 +9,8 @@ import { dependenciesOnly, type GraphNode, releaseOrder, type Span } from "./int
 /**
  * A component as it would be released. Times are milliseconds since the releases began.
  *
- * - `builtWith`: names of the components that it uses; they are released after it.
+ * - `builtWith`: names of the components that it uses; they are released after it. What an optional part shares by reference
+ *   is among them while that part is up, and not before: `App.plan` looks too early to see it, `Lifecycle.plan` does later.
  * - `stopTimeout`: how long it may take; 0 when it has nothing to release. `own`: whether it was given to this very component.
  */
 export const PlannedComponent = Schema.Struct({
@@ -33,7 +34,8 @@ export type PlannedComponent = typeof PlannedComponent.Type
  * - `release`: how long the releases take then, `worstCase`: the whole stop, if nothing cut it short.
  * - `verdict`: `fits`: even the worst case does. `tight`: it does not, but what was asked for does: budgets that were given,
  *   and stop timeouts of components that have their own. `overrun`: what was asked for cannot be had.
- * - `problems`: what should be changed, `advice`: what could be.
+ * - `problems`: what should be changed, `advice`: what could be. Resources (`Resources.register`) count within the stop timeout
+ *   of their component; where theirs are longer that is a problem. Those that are made later only a later plan knows.
  */
 export const Plan = Schema.Struct({
   name: Schema.String,
@@ -60,6 +62,12 @@ export type Plan = typeof Plan.Type
 export interface PlanNode extends GraphNode {
   readonly name: string
   readonly own: boolean
+  /**
+   * Milliseconds that the closes of what it has registered may take, within its own.
+   *
+   * @default 0
+   */
+  readonly resources?: number | undefined
 }
 
 /** A budget, and whether it was given or is the default. */
@@ -124,7 +132,7 @@ export const make = (input: PlanInput): Plan => {
  */
 export const problemsOf = (input: PlanInput): ReadonlyArray<string> => problemsWith(input, askedOf(input))
 
-const problemsWith = ({ gracePeriod, platformGrace }: PlanInput, asked: number): ReadonlyArray<string> => [
+const problemsWith = ({ gracePeriod, nodes, platformGrace }: PlanInput, asked: number): ReadonlyArray<string> => [
   ...(asked > gracePeriod
     ? [
         `what was asked for takes up to ${formatMillis(asked)}, and the grace period is ` +
@@ -136,7 +144,15 @@ const problemsWith = ({ gracePeriod, platformGrace }: PlanInput, asked: number):
         `the platform kills after ${formatMillis(platformGrace)}, and the grace period is ${formatMillis(gracePeriod)}: ` +
           `set gracePeriod below what the platform gives, or have it give more`
       ]
-    : [])
+    : []),
+  ...nodes.flatMap(({ name, resources = 0, takes }) =>
+    resources <= takes
+      ? []
+      : [
+          `the resources of ${name} take up to ${formatMillis(resources)} to be closed, and its stop timeout is ` +
+            `${formatMillis(takes)}: give ${name} a longer stopTimeout, or its resources shorter ones`
+        ]
+  )
 ]
 
 const capped = ({ millis }: PlanBudget, gracePeriod: number): number => Math.min(millis, gracePeriod)
@@ -158,7 +174,7 @@ const componentsOf = (
   nodes: ReadonlyArray<PlanNode>,
   spans: ReadonlyMap<number, Span>
 ): ReadonlyArray<PlannedComponent> => {
-  const names = new Map(nodes.map(({ id, name }) => [id, name]))
+  const names = new Map(nodes.filter((node) => !node.composes).map(({ id, name }) => [id, name]))
   return nodes
     .filter((node, index) => index > 0 && !node.composes)
     .map(({ builtWith, id, name, own, takes }) => ({

@@ -4,7 +4,7 @@
 import * as Schema from "effect/Schema"
 import type { Event } from "./Event.ts"
 import { between, components, criticalChain, stateTimes, stopBegan } from "./internal/analysis.ts"
-import { render as renderText } from "./internal/reportText.ts"
+import { render as renderText, worthARow } from "./internal/reportText.ts"
 import { taskFailures, taskRows } from "./internal/taskReport.ts"
 import { exitCode, Outcome } from "./Outcome.ts"
 import { AppState } from "./Phase.ts"
@@ -41,13 +41,13 @@ export const ComponentReport = Schema.Struct({
  */
 export const ChainLink = Schema.Struct({ name: Schema.String, waiting: Schema.Number, working: Schema.Number })
 
-/** The tasks of one name. */
+/** The tasks of one name. `stopped`: the stop found it with nothing in hand; `interrupted`: in the middle of something. */
 export const TaskReport = Schema.Struct({
   name: Schema.String,
   component: Schema.optionalKey(Schema.String),
   failures: Schema.Number,
   restarts: Schema.Number,
-  end: Schema.optionalKey(Schema.Literals(["done", "failed", "interrupted", "left behind"]))
+  end: Schema.optionalKey(Schema.Literals(["done", "failed", "stopped", "interrupted", "left behind"]))
 })
 
 /**
@@ -56,11 +56,12 @@ export const TaskReport = Schema.Struct({
  * - `states`: time in each state from the stop request on; they add up to `duration`.
  * - `components`: every component that was ever started, slowest release first.
  * - `criticalChain`: from the first release to the last.
- * - `awaited`: drainables, waiters and hooks, slowest first.
+ * - `awaited`: drainables, tasks, waiters, hooks and resources, slowest first; of those that only could have held the stop up
+ *   (drainables, tasks), who has done so.
  * - `stragglers`: accepted work that did not finish in its budget, by kind, of the start and of the stop.
  * - `criticalSections`: those that the stop had to wait for.
  * - `tasks`: every name that tasks have had, how many of their runs failed and were restarted, and how the last of them ended,
- *   as far as it was told.
+ *   as far as it was told; of more than a thousand names, the others together and those of them that have failed.
  * - `failures`: one line for each failure of the whole life; of a task that failed several times, one.
  * - `lingering`: what held the process after everything was released.
  * - `advice`: where time was lost that need not be.
@@ -137,6 +138,10 @@ const ofStartAndStop = (events: ReadonlyArray<Event>): ReadonlyArray<Event> => {
   return running === -1 ? events : [...events.slice(0, running), ...sinceRequest(events.slice(running))]
 }
 
+/** Hooks and resources have done something, however quickly; of the rest, who had nothing to finish is not worth a word. */
+const isWorthARow = ({ kind, result, waited }: Of<"Awaited">): boolean =>
+  result !== "done" || waited >= worthARow || !(kind === "drainable" || kind === "task" || kind === "interrupt")
+
 /** What makes a life less than clean whenever it happens: something was not released as it should have been. */
 const isLeak = (event: Event): boolean =>
   event._tag === "ComponentAbandoned" || (event._tag === "ComponentStopped" && event.failure !== undefined)
@@ -197,6 +202,7 @@ export const fromEvents = (events: ReadonlyArray<Event>): Report => {
       .toSorted((a, b) => b.working - a.working),
     criticalChain: chain,
     awaited: only(ofStartAndStop(events), "Awaited")
+      .filter(isWorthARow)
       .map(({ kind, name, waited, result }) => ({ kind, name, waited, result }))
       .toSorted((a, b) => b.waited - a.waited),
     stragglers: only(ofStartAndStop(events), "Straggler").map(({ kind, count }) => ({ kind, count })),

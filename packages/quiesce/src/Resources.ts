@@ -12,6 +12,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
+import type { Release } from "./internal/Release.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 
 export interface Options {
@@ -30,7 +31,7 @@ export interface Options {
   /**
    * How long its close may take. All of them together have the stop timeout of their component, which should be no less than
    * those of different priorities take one after the other: what it leaves behind is closed at once, nobody waits for it, and
-   * the report names the component and not them.
+   * the report names each of them as abandoned.
    *
    * @default 1 second: a handful of them, one after the other, fit into a component's 5 seconds
    */
@@ -67,12 +68,6 @@ export interface Resources {
   readonly names: Effect.Effect<ReadonlyArray<string>>
 }
 
-interface Entry {
-  readonly name: string
-  readonly priority: number
-  readonly close: Effect.Effect<void>
-}
-
 /**
  * The resources of the component whose scope this is.
  *
@@ -83,7 +78,7 @@ interface Entry {
  * earlier; among themselves by priority.
  *
  * **Errors**: none fails the release. A close that fails, dies or takes longer than its own time is in log and report, and makes
- * the outcome Degraded. Of what is cut off by the stop timeout of the component the report names the component alone.
+ * the outcome Degraded. What is cut off by the stop timeout of the component is in the report as abandoned.
  *
  * **Interruption safety**: registering is atomic. A close is not interrupted before its time is over.
  *
@@ -105,18 +100,18 @@ interface Entry {
  * ```
  */
 export const make: Effect.Effect<Resources, never, Lifecycle | Scope.Scope> = Effect.gen(function* () {
-  const { releases } = yield* Lifecycle
-  const entries = new Set<Entry>()
+  const makeRelease = yield* Effect.flatMap(Lifecycle, ({ releases }) => releases)
+  const entries = new Set<Release>()
   let isClosed = false
 
   /** Whoever takes it out closes it, in a fiber of its own: who waits for it may be interrupted, and it is not. */
-  const closeOne = (entry: Entry): Effect.Effect<void> =>
+  const closeOne = (entry: Release): Effect.Effect<void> =>
     Effect.suspend(() =>
       entries.delete(entry)
-        ? Effect.flatMap(Effect.forkDetach(entry.close, { startImmediately: true }), Fiber.join)
+        ? Effect.flatMap(Effect.forkDetach(entry.run, { startImmediately: true }), Fiber.join)
         : Effect.void
     )
-  const ordered = (): ReadonlyArray<Entry> => Array.from(entries).toSorted((a, b) => a.priority - b.priority)
+  const ordered = (): ReadonlyArray<Release> => Array.from(entries).toSorted((a, b) => a.priority - b.priority)
   const closeAll = Effect.gen(function* () {
     isClosed = true
     for (let next = ordered()[0]; next !== undefined; next = ordered()[0]) {
@@ -147,18 +142,17 @@ export const make: Effect.Effect<Resources, never, Lifecycle | Scope.Scope> = Ef
     ) =>
       Effect.contextWith((context: Context.Context<R>) =>
         Effect.suspend(() => {
-          const entry: Entry = {
+          const entry = makeRelease({
             name: `${kind} ${name}`,
             priority,
-            close: releases.bounded(
-              `${kind} ${name}`,
-              Effect.provideContext(close, context),
-              Duration.toMillis(stopTimeout)
-            )
-          }
+            effect: Effect.provideContext(close, context),
+            stopTimeout: Duration.toMillis(stopTimeout)
+          })
           entries.add(entry)
           const registration: Registration = {
-            unregister: Effect.sync(() => void entries.delete(entry)),
+            unregister: Effect.sync(() => {
+              if (entries.delete(entry)) entry.forget()
+            }),
             close: closeOne(entry)
           }
           return isClosed ? Effect.as(registration.close, registration) : Effect.succeed(registration)

@@ -7,8 +7,8 @@ import * as Schema from "effect/Schema"
  * New work was offered after the application had closed its gates. `kind` is the gate or the critical section that
  * refused. Nothing of the refused work has run.
  *
- * **When to use**: turn it into the protocol's own "try elsewhere": HTTP 503 with `Retry-After`, a negative
- * acknowledgement, a message left in the queue.
+ * **When to use**: turn it into the protocol's own "try elsewhere": a negative acknowledgement, a message left in the queue.
+ * `@quiesce/http` answers with 503 and `Retry-After` by itself.
  *
  * @example
  * ```ts

@@ -7,6 +7,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 
+export type { Claims } from "./internal/claims.ts"
 export { monitor, type MonitorOptions } from "./internal/monitor.ts"
 export { periodic, type PeriodicOptions } from "./internal/periodic.ts"
 export { stream } from "./internal/streamTask.ts"

@@ -76,7 +76,9 @@ export interface Options<A, E, R = never> {
  * **Details**: while draining it goes on, sees `Lifecycle.stopping`, and is waited for when `onStop` says so; what waits for a
  * restart then ends. While interrupting it is interrupted by `priority`; what has not ended within the interrupt budget is
  * named in the report. Tasks of one name are told, shown and measured together. Metrics, by task and tags:
- * `quiesce_tasks_started`, `_running`, `_restarted`, `_failed`, `_interrupted`, `_stop_millis`.
+ * `quiesce_tasks_started`, `_running`, `_restarted`, `_failed`, `_interrupted` (in the middle of something), `_missed` (runs of
+ * periodic tasks), and the histogram `_stop_millis`, from being told to stop to the end. Log and metrics know a thousand names;
+ * the tasks of others share the name "(other tasks)" there, apart by their tags, and have their own in status, failures and stragglers.
  *
  * **Interruption safety**: starting is atomic. The task is interrupted where its scope closes, in reverse order with what was
  * acquired before and after it, and is waited for there; tasks that were started in a row in one component end together.

@@ -177,6 +177,23 @@ describe("a stop", () => {
     })
   )
 
+  it.effect("keeps a tenth of what a crash leaves, so that most of it is for the releases", () =>
+    Effect.gen(function* () {
+      const releasing = (options: App.Options) =>
+        Effect.gen(function* () {
+          const app = yield* App.start(hangs, { ...options, stopTimeout: "1 hour" })
+          yield* app.lifecycle.running
+          app.reportCrashUnsafe("uncaughtException", new Error("x is not a function"))
+          const { states } = yield* runToEnd(app)
+          return states.find((row) => row.state === "Releasing")?.duration
+        })
+      expect(yield* releasing({})).toBe(4500)
+      expect(yield* releasing({ gracePeriod: "2 minutes", crashGracePeriod: "1 minute" })).toBe(57_000)
+      expect(yield* releasing({ reserve: "3 seconds" })).toBe(2000)
+      expect(yield* releasing({ reserve: "1 hour", gracePeriod: "2 hours" })).toBe(0)
+    })
+  )
+
   it.effect("takes the total and the deadline of a grace period that is a schedule from the schedule", () =>
     Effect.gen(function* () {
       const steps = Schedule.exponential("1 second").pipe(Schedule.upTo({ times: 3 }))

@@ -8,10 +8,11 @@ import * as Scope from "effect/Scope"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
-import * as App from "quiesce/App"
+import type * as App from "quiesce/App"
 import type { Event } from "quiesce/Event"
 import * as Health from "quiesce/Health"
 import { Lifecycle } from "quiesce/Lifecycle"
+import { running, stop } from "./support/running.ts"
 import { only, runToEnd } from "./support/scripted.ts"
 
 /** Something outside that can be away, slow or deaf. */
@@ -24,13 +25,6 @@ class Dependency {
     return this.answer
   })
 }
-
-const running = (layer: Layer.Layer<never, never, Lifecycle>) =>
-  Effect.gen(function* () {
-    const app = yield* App.start(layer)
-    yield* TestClock.adjust(0)
-    return app
-  })
 
 const checked = (options: Health.ReadinessOptions = {}) =>
   Effect.gen(function* () {
@@ -196,8 +190,7 @@ describe("a readiness check", () => {
       const { app, db } = yield* checked()
       db.answer = Effect.uninterruptible(Effect.never)
       yield* TestClock.adjust("11 seconds")
-      app.signalUnsafe("SIGTERM")
-      const report = yield* runToEnd(app)
+      const report = yield* stop(app)
       expect([report.outcome._tag, report.duration]).toEqual(["Clean", 0])
     })
   )

@@ -60,6 +60,71 @@ describe("hooks", () => {
     })
   )
 
+  it.effect("begin together, notifications and what is waited for alike, when the gates have closed", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const layer = using("c", (lifecycle) => {
+        const hook = (name: string) =>
+          Effect.gen(function* () {
+            log.push(`${name} begins: ${(yield* lifecycle.status).state}`)
+            yield* Effect.sleep("1 second")
+            log.push(`${name} has ended`)
+          })
+        return Effect.all([
+          lifecycle.awaitBeforeStop("waiter", hook("waiter")),
+          lifecycle.onStopping("notified", hook("notified")),
+          lifecycle.drainable({
+            name: "gate",
+            inFlight: () => ({}),
+            drain: Effect.sync(() => void log.push("the gate closes"))
+          })
+        ])
+      })
+      const { report } = yield* lifeOf(layer)
+      expect(log).toEqual([
+        "the gate closes",
+        "notified begins: Draining",
+        "waiter begins: Draining",
+        "notified has ended",
+        "waiter has ended"
+      ])
+      expect([report.duration, report.outcome._tag]).toEqual([1000, "Clean"])
+    })
+  )
+
+  it.effect("belong to the drain: lame duck waits for nobody, whatever is begun in it", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const slowly = (name: string) =>
+        Effect.andThen(
+          Effect.sleep("1 second"),
+          Effect.sync(() => void log.push(name))
+        )
+      const layer = using("c", (lifecycle) =>
+        Effect.gen(function* () {
+          yield* Effect.forkScoped(Effect.andThen(lifecycle.lameDuck, slowly("of my own accord")))
+          yield* lifecycle.drainable({
+            name: "server",
+            inFlight: () => ({}),
+            lameDuck: slowly("announced"),
+            drain: Effect.void
+          })
+        })
+      )
+      const states = (lameDuck: number) =>
+        Effect.map(lifeOf(layer, { lameDuck }), ({ report }) =>
+          report.states.slice(0, 2).map(({ duration, state }) => `${state} ${duration}`)
+        )
+      // What a drainable announces is what the drain waits for.
+      expect(yield* states(0)).toEqual(["LameDuck 0", "Draining 1000"])
+      log.length = 0
+      expect([yield* states(3000), log]).toEqual([
+        ["LameDuck 3000", "Draining 0"],
+        ["of my own accord", "announced"]
+      ])
+    })
+  )
+
   it.effect("that fail are told once and degrade; those that do not end are named and left", () =>
     Effect.gen(function* () {
       const layer = using("c", (lifecycle) =>

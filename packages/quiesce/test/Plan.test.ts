@@ -1,11 +1,16 @@
 /** What a stop may take at worst: computed, said, and refused when it cannot be had. */
 import { describe, expect, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/testing/TestClock"
 import * as App from "quiesce/App"
 import * as Component from "quiesce/Component"
+import * as Optional from "quiesce/Optional"
 import * as Plan from "quiesce/Plan"
+import * as Resources from "quiesce/Resources"
 import { type AnyLayer, only, runToEnd, scripted } from "./support/scripted.ts"
 
 const db = scripted("db", { stopTimeout: "4 seconds" })
@@ -81,6 +86,30 @@ describe("a plan", () => {
     })
   )
 
+  it.effect("is an overrun when what was asked for cannot be had, schedules and defaults aside", () =>
+    Effect.gen(function* () {
+      const given = { drain: "20 seconds", lameDuck: "4 seconds" } as const
+      const planOf = (layer: AnyLayer, options: App.Options) =>
+        Effect.gen(function* () {
+          const planning = yield* Effect.forkChild(App.plan(layer, options))
+          yield* TestClock.adjust("1 minute") // it is stopped in order, lame duck and all
+          return yield* Fiber.join(planning)
+        })
+      const plan = yield* planOf(scripted("db", { stopTimeout: "2 seconds" }), given)
+      expect([plan.verdict, plan.worstCase, plan.problems]).toEqual([
+        "overrun",
+        33_500,
+        [
+          "what was asked for takes up to 26 s, and the grace period is 25 s: raise gracePeriod, or lower the budgets or stop timeouts that were given"
+        ]
+      ])
+      // A schedule is no promise, and a default was not asked for.
+      const drain = Schedule.spaced("1 second").pipe(Schedule.upTo({ times: 20 }))
+      const fits = yield* planOf(scripted("db"), { ...given, drain })
+      expect([fits.verdict, fits.problems]).toEqual(["tight", []])
+    })
+  )
+
   it.effect("says what is in a row only because of how it is combined", () =>
     Effect.gen(function* () {
       const announcer = (name: string) =>
@@ -116,6 +145,52 @@ describe("a plan", () => {
     Effect.gen(function* () {
       const plan = yield* App.plan(Layer.mergeAll(Layer.empty, Layer.effectDiscard(Effect.void)), briefly)
       expect([plan.release, plan.worstCase]).toEqual([0, 6000])
+    })
+  )
+
+  it.effect("knows what an optional part shares with others while it is up", () =>
+    Effect.gen(function* () {
+      class Database extends Context.Service<Database, string>()("test/Database") {}
+      class Cache extends Context.Service<Cache, string>()("test/Cache") {}
+      const acquired = (what: string) => Effect.acquireRelease(Effect.succeed(what), () => Effect.void)
+      const database = Layer.effect(Database, acquired("db")).pipe(Component.make("db", { stopTimeout: "4 seconds" }))
+      const cache = Layer.effect(
+        Cache,
+        Effect.flatMap(Database, (db) => acquired(`cache over ${db}`))
+      ).pipe(Layer.provide(database))
+      const main = Layer.mergeAll(database, Optional.layer(Cache, cache, { stopTimeout: "2 seconds" }))
+      const app = yield* App.start(main, briefly)
+      yield* app.lifecycle.running
+      yield* TestClock.adjust(0)
+      const plan = yield* app.lifecycle.plan
+      expect(plan.components.map(({ builtWith, from, name, to }) => [name, builtWith, from, to])).toEqual([
+        ["Cache", ["db"], 0, 2000],
+        ["db", [], 2000, 6000]
+      ])
+      expect([plan.criticalChain, Plan.mermaid(plan).includes("undefined")]).toEqual([["Cache", "db"], false])
+      app.signalUnsafe("SIGTERM")
+      // And that is the order in which they are released.
+      yield* runToEnd(app)
+      expect(only(app.events, "ComponentStopped").map(({ name }) => name)).toEqual(["Cache", "db"])
+    })
+  )
+
+  it.effect("says which component has less time than the resources that it has registered", () =>
+    Effect.gen(function* () {
+      const port = (name: string, stopTimeout: number, priority: number) =>
+        Resources.register(name, Effect.void, { kind: "port", stopTimeout, priority })
+      const lamps = (stopTimeout: number) =>
+        Layer.effectDiscard(Effect.all([port("left", 1000, 0), port("right", 3000, 0), port("main", 2000, 1)])).pipe(
+          Component.make("lamps", { stopTimeout })
+        )
+      const problem =
+        "the resources of lamps take up to 5 s to be closed, and its stop timeout is 4 s: " +
+        "give lamps a longer stopTimeout, or its resources shorter ones"
+      expect((yield* App.plan(lamps(5000))).problems).toEqual([])
+      expect((yield* App.plan(lamps(4000))).problems).toEqual([problem])
+      const app = yield* App.start(lamps(4000))
+      yield* TestClock.adjust(0)
+      expect(only(app.events, "PlanDoesNotFit").flatMap(({ problems }) => problems)).toEqual([problem])
     })
   )
 

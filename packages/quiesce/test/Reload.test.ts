@@ -2,12 +2,13 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import * as App from "quiesce/App"
 import type { Event } from "quiesce/Event"
-import type { Reloaded } from "quiesce/Lifecycle"
+import type { Reloaded, Swap } from "quiesce/Lifecycle"
 import * as StopReason from "quiesce/StopReason"
 import { runToEnd, sleep } from "./support/scripted.ts"
 
@@ -118,6 +119,95 @@ describe("a reload", () => {
       yield* TestClock.adjust(1)
       yield* Fiber.interrupt(caller)
       expect([app.lifecycle.stateUnsafe(), course(app.events).at(-2)]).toEqual(["Running", "1 ReloadAbandoned"])
+    })
+  )
+
+  it.effect(
+    "that is in place when the stop comes is told as done, also when the work does not heed its interruption",
+    () =>
+      Effect.gen(function* () {
+        const app = yield* running
+        const work = (swap: Swap) =>
+          Effect.uninterruptible(
+            Effect.tap(
+              swap(() => unchanged),
+              sleep(10)
+            )
+          )
+        const caller = yield* Effect.forkChild(app.lifecycle.reload(what, work))
+        yield* TestClock.adjust(5)
+        app.signalUnsafe("SIGTERM")
+        yield* runToEnd(app)
+        expect(yield* Fiber.join(caller)).toEqual(unchanged)
+        expect(course(app.events).slice(2, 5)).toEqual(["0 ReloadStarted", "0 Reloaded", "5 LameDuck"])
+        expect(course(app.events).filter((line) => line.includes("Reload"))).toHaveLength(3)
+      })
+  )
+
+  it.effect("that itself brings the stop on, in its one step, is told as done", () =>
+    Effect.gen(function* () {
+      const app = yield* running
+      const work = (swap: Swap) =>
+        swap(() => {
+          app.signalUnsafe("SIGTERM")
+          return unchanged
+        })
+      expect(yield* app.lifecycle.reload(what, work)).toEqual(unchanged)
+      yield* runToEnd(app)
+      expect(course(app.events).filter((line) => line.startsWith("0 Reload"))).toEqual([
+        "0 Reloading",
+        "0 ReloadStarted",
+        "0 Reloaded"
+      ])
+    })
+  )
+
+  it.effect("that was abandoned puts nothing in place any more", () =>
+    Effect.gen(function* () {
+      const app = yield* running
+      const placed: Array<number> = []
+      const work = (swap: Swap) =>
+        Effect.uninterruptible(
+          Effect.andThen(
+            sleep(10),
+            swap(() => (placed.push(1), unchanged))
+          )
+        )
+      const caller = yield* Effect.forkChild(Effect.flip(app.lifecycle.reload(what, work)))
+      yield* TestClock.adjust(5)
+      app.signalUnsafe("SIGTERM")
+      yield* TestClock.adjust(10)
+      expect([(yield* Fiber.join(caller))._tag, placed]).toEqual(["ShuttingDown", []])
+      expect(course(app.events).filter((line) => line.includes(" Reload"))).toEqual([
+        "0 Reloading",
+        "0 ReloadStarted",
+        "5 ReloadAbandoned"
+      ])
+    })
+  )
+
+  it.effect("whose work fails after it is in place is told as done, and its caller gets the failure", () =>
+    Effect.gen(function* () {
+      const app = yield* running
+      const work = (swap: Swap) =>
+        Effect.andThen(
+          swap(() => unchanged),
+          Effect.fail("no such board")
+        )
+      expect(yield* Effect.flip(app.lifecycle.reload(what, work))).toBe("no such board")
+      expect(course(app.events).slice(2)).toEqual(["0 ReloadStarted", "0 Reloaded", "0 Running"])
+    })
+  )
+
+  it.effect("whose one step throws has failed", () =>
+    Effect.gen(function* () {
+      const app = yield* running
+      const work = (swap: Swap) =>
+        swap(() => {
+          throw new Error("half of it")
+        })
+      expect(yield* Effect.exit(app.lifecycle.reload(what, work))).toEqual(Exit.die(new Error("half of it")))
+      expect(course(app.events).slice(2)).toEqual(["0 ReloadStarted", "0 ReloadFailed half of it", "0 Running"])
     })
   )
 

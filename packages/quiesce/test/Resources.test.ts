@@ -6,34 +6,29 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as App from "quiesce/App"
-import * as Component from "quiesce/Component"
+import type * as Component from "quiesce/Component"
 import { Lifecycle } from "quiesce/Lifecycle"
 import * as Resources from "quiesce/Resources"
+import { running, runningWith, starting, stop } from "./support/running.ts"
 import { only, runToEnd } from "./support/scripted.ts"
 
 /** A running application with one component that has resources. */
 const withResources = (policy: Component.Policy = {}) =>
   Effect.gen(function* () {
-    const made: Array<Resources.Resources> = []
     const log: Array<string> = []
-    const component = Layer.effectDiscard(
-      Effect.gen(function* () {
-        yield* Effect.addFinalizer(() => Effect.sync(() => log.push("component")))
-        made.push(yield* Resources.make)
-      })
-    ).pipe(Component.make("lamps", policy))
-    const app = yield* App.start(component)
-    yield* TestClock.adjust(0)
-    const [resources] = made
-    if (resources === undefined) return yield* Effect.die(new Error("there are no resources"))
     const say = (what: string) => Effect.sync(() => log.push(what))
-    return { app, log, resources, say }
+    const { app, made } = yield* runningWith<Resources.Resources>((made) =>
+      starting(
+        Effect.andThen(
+          Effect.addFinalizer(() => say("component")),
+          Effect.flatMap(Resources.make, made)
+        ),
+        "lamps",
+        policy
+      )
+    )
+    return { app, log, resources: made, say }
   })
-
-const stop = (app: App.App) => {
-  app.signalUnsafe("SIGTERM")
-  return runToEnd(app)
-}
 
 describe("resources", () => {
   it.effect("by-priority: are closed with their component, lower first, those of one priority side by side", () =>
@@ -101,6 +96,51 @@ describe("resources", () => {
         1000,
         "Degraded",
         ["r0", "r1", "r2", "r3"]
+      ])
+    })
+  )
+
+  it.effect("that the stop timeout of their component cuts off are in the report, by name and kind", () =>
+    Effect.gen(function* () {
+      const { app, log, resources, say } = yield* withResources({ stopTimeout: "1 second" })
+      const slowly = (name: string, millis: number) => Effect.delay(say(name), millis)
+      yield* resources.register("quick", slowly("quick", 600), { kind: "socket" })
+      yield* resources.register("slow", slowly("slow", 800), { kind: "serial port", priority: 1 })
+      yield* resources.register("broken", Effect.delay(Effect.die(new Error("no such device")), 700), { priority: 2 })
+      yield* resources.register("deaf", Effect.never, { kind: "device", priority: 3, stopTimeout: "500 millis" })
+      const kept = yield* resources.register("kept", say("kept"), { priority: 4 })
+      yield* kept.unregister
+      const report = yield* stop(app)
+      expect(report.awaited).toEqual([
+        { kind: "resource", name: "socket quick", waited: 600, result: "done" },
+        { kind: "resource", name: "serial port slow", waited: 400, result: "abandoned" },
+        { kind: "resource", name: "resource broken", waited: 0, result: "abandoned" },
+        { kind: "resource", name: "device deaf", waited: 0, result: "abandoned" }
+      ])
+      expect([report.components[0]?.end, report.duration, report.outcome._tag]).toEqual(["abandoned", 1000, "Degraded"])
+      // Nobody waits for them any more, and they are closed all the same.
+      yield* TestClock.adjust("1 second")
+      expect(log.filter((line) => line !== "component")).toEqual(["quick", "slow"])
+      expect(only(app.events, "AwaitedLate").map(({ failure, name }) => [name, failure])).toEqual([
+        ["resource broken", "no such device"]
+      ])
+    })
+  )
+
+  it.effect("that are never closed, because something else of their component hangs, are in the report as well", () =>
+    Effect.gen(function* () {
+      const app = yield* running(
+        starting(
+          Effect.gen(function* () {
+            yield* Resources.register("left", Effect.void, { kind: "serial port" })
+            yield* Effect.addFinalizer(() => Effect.never)
+          })
+        )
+      )
+      const report = yield* stop(app)
+      expect([report.components[0]?.end, report.awaited]).toEqual([
+        "abandoned",
+        [{ kind: "resource", name: "serial port left", waited: 0, result: "abandoned" }]
       ])
     })
   )

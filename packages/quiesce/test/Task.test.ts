@@ -2,7 +2,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
@@ -10,29 +12,18 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as App from "quiesce/App"
-import * as Component from "quiesce/Component"
 import { Lifecycle } from "quiesce/Lifecycle"
 import * as StopReason from "quiesce/StopReason"
 import * as Task from "quiesce/Task"
+import { runningWith, starting, stop } from "./support/running.ts"
 import { only, runToEnd } from "./support/scripted.ts"
 import { losingTurn } from "./support/turns.ts"
 
 /** Runs one task in an application of its own, and answers what it was started as. */
 const running = <A>(start: Effect.Effect<A, never, Lifecycle | Scope.Scope>, options: App.Options = {}) =>
-  Effect.gen(function* () {
-    const made: Array<A> = []
-    const layer = Layer.effectDiscard(Effect.map(start, (task) => made.push(task))).pipe(Component.make("jobs"))
-    const app = yield* App.start(layer, options)
-    yield* TestClock.adjust(0)
-    const [task] = made
-    if (task === undefined) return yield* Effect.die(new Error("the task was not started"))
-    return { app, task }
-  })
-
-const stop = (app: App.App) =>
-  Effect.andThen(
-    Effect.sync(() => app.signalUnsafe("SIGTERM")),
-    runToEnd(app)
+  Effect.map(
+    runningWith<A>((made) => starting(Effect.flatMap(start, made)), options),
+    ({ app, made }) => ({ app, task: made })
   )
 
 /** Notes the time of the application at which each run begins, and takes so long. */
@@ -613,6 +604,124 @@ describe("a worker", () => {
             .slice(0, 4 - left),
           left
         ])
+      }
+    })
+  )
+
+  /** A table with units 1 to n: a claim is answered after some time, and one is never taken by two. */
+  const table = (units: number, answersAfter: number) => {
+    const rows = Array.from({ length: units }, (_, n) => n + 1)
+    const log: Array<string> = []
+    const seen = { asked: 0, asking: 0, mostAsking: 0 }
+    const claim = Effect.gen(function* () {
+      seen.asked++
+      seen.mostAsking = Math.max(seen.mostAsking, ++seen.asking)
+      // The statement is at work there, whatever becomes of whoever waits for the answer.
+      const row = rows.shift()
+      yield* Effect.sleep(answersAfter)
+      seen.asking--
+      return Option.fromUndefinedOr(row)
+    })
+    const claiming = (handling: number) =>
+      running(
+        Task.worker("row", {
+          take: { claim, wait: Effect.sleep("1 minute") },
+          handle: (row) =>
+            Effect.andThen(
+              Effect.sleep(handling),
+              Effect.sync(() => void log.push(`done ${row}`))
+            ),
+          handBack: (row, cause) =>
+            Effect.sync(() => void log.push(`back ${row} ${cause.reasons.length === 0 ? "not begun" : "begun"}`)),
+          concurrency: 3
+        })
+      )
+    return { rows, log, seen, claiming }
+  }
+
+  it.effect("claims one unit after the other, however many it handles, and waits when there is none", () =>
+    Effect.gen(function* () {
+      const { claiming, log, rows, seen } = table(5, 10)
+      const { app } = yield* claiming(100)
+      yield* TestClock.adjust("1 second")
+      expect([log, seen]).toEqual([
+        ["done 1", "done 2", "done 3", "done 4", "done 5"],
+        { asked: 6, asking: 0, mostAsking: 1 }
+      ])
+      rows.push(6)
+      yield* TestClock.adjust("1 minute")
+      expect(log.at(-1)).toBe("done 6")
+      const report = yield* stop(app)
+      expect([report.outcome._tag, only(app.events, "Awaited").map(({ waited }) => waited)]).toEqual(["Clean", [0]])
+    })
+  )
+
+  it.effect("lets a claim finish that the stop comes in, hands back what it took, and claims no other", () =>
+    Effect.gen(function* () {
+      const { claiming, log, rows, seen } = table(5, 500)
+      const { app } = yield* claiming(2000)
+      yield* TestClock.adjust("700 millis")
+      const report = yield* stop(app)
+      expect([log, rows, seen.asked]).toEqual([["back 2 not begun", "done 1"], [3, 4, 5], 2])
+      expect([report.outcome._tag, report.duration, report.stragglers]).toEqual(["Clean", 1800, []])
+    })
+  )
+
+  it.effect("no-new-units: claims nothing from the first instant of the drain on, whatever tells it to", () =>
+    Effect.gen(function* () {
+      for (let turns = 0; turns < 20; turns++) {
+        const states = new Set<string>()
+        const { app } = yield* running(
+          Effect.flatMap(Lifecycle, ({ lameDuck, stateUnsafe }) =>
+            Task.worker("row", {
+              take: {
+                claim: Effect.sync(() => {
+                  states.add(stateUnsafe())
+                  return Option.none()
+                }),
+                // The hint comes so many turns after the stop has begun.
+                wait: Effect.andThen(lameDuck, Effect.repeat(Effect.yieldNow, { times: turns }))
+              },
+              handle: () => Effect.void,
+              handBack: () => Effect.void
+            })
+          )
+        )
+        yield* stop(app)
+        states.delete("LameDuck")
+        expect([turns, Array.from(states)]).toEqual([turns, ["Starting"]])
+      }
+    })
+  )
+
+  it.effect("lets a claim finish that its own end comes in, and hands back what it took", () =>
+    Effect.gen(function* () {
+      const { claiming, log, rows } = table(5, 500)
+      const { app, task } = yield* claiming(2000)
+      yield* TestClock.adjust("700 millis")
+      const ending = yield* Effect.forkChild(task.interrupt)
+      yield* TestClock.adjust("300 millis")
+      yield* Fiber.join(ending)
+      expect([log.toSorted(), rows]).toEqual([
+        ["back 1 begun", "back 2 not begun"],
+        [3, 4, 5]
+      ])
+      yield* stop(app)
+    })
+  )
+
+  it.effect("never-lost: a unit that is claimed at any instant of a stop is handled or handed back, once", () =>
+    Effect.gen(function* () {
+      for (let step = 1; step < 160; step++) {
+        const { claiming, log, rows } = table(4, 1)
+        yield* Effect.gen(function* () {
+          const { app } = yield* claiming(1)
+          yield* TestClock.adjust(1)
+          app.signalUnsafe("SIGTERM")
+          yield* runToEnd(app)
+        }).pipe(losingTurn(step))
+        const settled = log.map((entry) => Number(entry.split(" ")[1]))
+        expect([step, [...settled, ...rows].toSorted((a, b) => a - b)]).toEqual([step, [1, 2, 3, 4]])
       }
     })
   )

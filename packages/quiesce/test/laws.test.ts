@@ -1,4 +1,4 @@
-/** The laws of the lifecycle, each a test of that name. Law 14, `reload-atomic`, comes with reload. */
+/** The laws of the lifecycle, each a test of that name. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -6,7 +6,9 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/testing/TestClock"
 import * as App from "quiesce/App"
 import * as CriticalSection from "quiesce/CriticalSection"
@@ -14,6 +16,8 @@ import * as DrainGate from "quiesce/DrainGate"
 import { Lifecycle } from "quiesce/Lifecycle"
 import * as Outcome from "quiesce/Outcome"
 import type { StopReason } from "quiesce/StopReason"
+import * as Task from "quiesce/Task"
+import * as Tasks from "quiesce/Tasks"
 import {
   type AnyLayer,
   lifeOf,
@@ -454,6 +458,88 @@ describe("the laws", () => {
       expect(log.slice(before)).toEqual([])
       expect((yield* app.lifecycle.status).components.every(({ state }) => state === "Running")).toBe(true)
     })
+  )
+
+  it.effect(
+    "tasks-supervised: tasks are restarted as their schedule says and interrupted by descending priority; a worker loses no unit",
+    () =>
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const loop = (name: string, priority: number) =>
+          Tasks.start(
+            name,
+            Effect.onInterrupt(Effect.never, () => Effect.sync(() => log.push(name))),
+            { priority }
+          )
+        const work = Effect.gen(function* () {
+          const queue = yield* Queue.unbounded<number>()
+          yield* Task.worker("mail", {
+            take: queue,
+            handle: (unit) =>
+              Effect.andThen(
+                sleep(600),
+                Effect.sync(() => log.push(`sent ${unit}`))
+              ),
+            handBack: (unit) => Effect.sync(() => log.push(`back ${unit}`))
+          })
+          for (const unit of [1, 2, 3]) yield* Queue.offer(queue, unit)
+          let runs = 0
+          const failing = Effect.suspend(() => {
+            runs++
+            return Effect.fail(`run ${runs}`)
+          })
+          const restart = Schedule.spaced(100).pipe(Schedule.upTo({ times: 2 }))
+          yield* Tasks.start("flaky", failing, { restart, onFailure: "ignore" })
+          yield* loop("low", 1)
+          yield* loop("high", 2)
+        })
+        const { events } = yield* lifeOf(Layer.effectDiscard(work), { runFor: 500 })
+        expect(only(events, "TaskFailed").map(({ at, message, next }) => [at, message, next])).toEqual([
+          [0, "run 1", "restart"],
+          [100, "run 2", "restart"],
+          [200, "run 3", "ignore"]
+        ])
+        expect(log.toSorted()).toEqual(["back 2", "back 3", "high", "low", "sent 1"])
+        expect(log.indexOf("high")).toBeLessThan(log.indexOf("low"))
+      })
+  )
+
+  it.effect(
+    "within-capacity: a gate has never more than its capacity, and a key one section; who waits gets the first free place, in order, or is refused when the drain begins",
+    () =>
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const ask = (
+          name: string,
+          work: (own: Effect.Effect<unknown>) => Effect.Effect<unknown, string, Lifecycle>
+        ) => {
+          const own = Effect.andThen(
+            Effect.sync(() => log.push(`+${name}`)),
+            sleep(100)
+          )
+          const told = Effect.ensuring(
+            own,
+            Effect.sync(() => log.push(`-${name}`))
+          )
+          return work(told).pipe(
+            Effect.catch((error) => Effect.sync(() => log.push(`${name} ${error}`))),
+            Effect.forkDetach
+          )
+        }
+        const work = Effect.gen(function* () {
+          const gate = yield* DrainGate.make("uploads", { capacity: 2 })
+          for (const unit of ["u1", "u2", "u3", "u4", "u5"])
+            yield* ask(unit, (own) => Effect.mapError(gate.run(own), ({ _tag }) => _tag))
+          for (const name of ["s1", "s2", "s3"])
+            yield* ask(name, (own) =>
+              Effect.mapError(CriticalSection.run(name, own, { key: "disk" }), ({ _tag }) => _tag)
+            )
+        })
+        yield* lifeOf(Layer.effectDiscard(work), { runFor: 150 })
+        const of = (kind: string) => log.filter((entry) => entry.replace(/^[+-]/, "").startsWith(kind))
+        expect(of("u")).toEqual(["+u1", "+u2", "-u1", "+u3", "-u2", "+u4", "u5 ShuttingDown", "-u3", "-u4"])
+        expect(of("s")).toEqual(["+s1", "-s1", "+s2", "s3 ShuttingDown", "-s2"])
+      })
   )
 
   it.effect("an interrupted launch is a graceful stop", () =>

@@ -173,8 +173,8 @@ export const compare = ({
     return { programs, rows, neverEnded }
   })
 
-/** Laws that ask for what plain Effect does not have: a readiness, a report. */
-const unasked = new Set(["ready-before-refuse", "accounted"])
+/** Laws that ask for what plain Effect does not have: a readiness, a report, a gate or a key. */
+const unasked = new Set(["ready-before-refuse", "accounted", "within-capacity"])
 
 /** The comparison as a table. */
 export const render = ({ neverEnded, programs, rows }: Comparison): string =>

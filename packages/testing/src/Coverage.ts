@@ -1,7 +1,8 @@
 /**
  * What the random plans have met: how often a stop signal of which number found the application in which state, with which
- * faults happening in that state. A cell that stays empty is a situation that nobody has tried.
+ * faults happening in that state, and in how many lives something rarer came about. What stays empty nobody has tried.
  */
+import { encountersOf } from "./internal/encounters.ts"
 import { faultsMet } from "./internal/faultsMet.ts"
 import type { Plan } from "./Plan.ts"
 import type { Simulated } from "./Simulation.ts"
@@ -19,6 +20,24 @@ export const signals = [1, 2, 3, 4, 5] as const
 
 export type Signal = (typeof signals)[number]
 
+/** What comes about in some lives: at gates with a capacity, at sections with a key, with tasks that a stop lets finish. */
+export const encounters = [
+  "a unit waits for a place",
+  "a unit is turned away",
+  "a unit loses patience",
+  "a unit in line is refused by the drain",
+  "a gate drains units of several kinds",
+  "a section waits for its key",
+  "a section loses patience",
+  "a section in line is refused by the drain",
+  "a section in line begins in the stop",
+  "a task finishes while draining",
+  "a task that may finish fails while draining",
+  "a task that may finish does not"
+] as const
+
+export type Encounter = (typeof encounters)[number]
+
 export interface Cell {
   readonly state: State
   readonly fault: Fault
@@ -29,9 +48,11 @@ export interface Coverage {
   /** Counts what one life has met. */
   readonly add: (plan: Plan, life: Simulated) => void
   readonly count: (cell: Cell) => number
+  /** In how many lives it came about. */
+  readonly met: (encounter: Encounter) => number
   /** The cells that can be met and were not. */
   readonly empty: ReadonlyArray<Cell>
-  /** A table: a line for each state and fault, a column for each signal. */
+  /** Two tables: a line for each state and fault, a column for each signal; and a line for each encounter. */
   readonly table: string
 }
 
@@ -60,13 +81,16 @@ const keyOf = ({ fault, signal, state }: Cell): string => `${state}/${fault}/${s
  */
 export const make = (): Coverage => {
   const counts = new Map<string, number>()
+  const lives = new Map<Encounter, number>()
+  const met = (encounter: Encounter): number => lives.get(encounter) ?? 0
   const count = (cell: Cell): number => counts.get(keyOf(cell)) ?? 0
   return {
     add: (plan, { timeline }) => {
-      const met = faultsMet(plan, timeline)
+      for (const encounter of encountersOf(timeline)) lives.set(encounter, met(encounter) + 1)
+      const happened = faultsMet(plan, timeline)
       let number = 0
       for (const { from, state, to } of statesOf(timeline)) {
-        const here = met.filter((one) => one.from <= to && one.to >= from).map(({ fault }) => fault)
+        const here = happened.filter((one) => one.from <= to && one.to >= from).map(({ fault }) => fault)
         const faults = here.length === 0 ? (["none"] as const) : new Set(here)
         for (const { _tag } of timeline.slice(from, to)) {
           if (_tag !== "Signalled") continue
@@ -78,6 +102,7 @@ export const make = (): Coverage => {
       }
     },
     count,
+    met,
     get empty() {
       return cells.filter((cell) => count(cell) === 0)
     },
@@ -94,7 +119,11 @@ export const make = (): Coverage => {
       return [
         `| state | fault | ${signals.map((signal) => `signal ${signal}`).join(" | ")} |`,
         `| --- | --- | ${signals.map(() => "---:").join(" | ")} |`,
-        ...lines
+        ...lines,
+        "",
+        "| encounter | lives |",
+        "| --- | ---: |",
+        ...encounters.map((encounter) => `| ${encounter} | ${met(encounter)} |`)
       ].join("\n")
     }
   }

@@ -14,6 +14,8 @@ export interface Limits {
   readonly interrupt: number
   readonly stopTimeout: number
   readonly reserve: number
+  /** The reserve of a stop after a crash, whose grace period is shorter. */
+  readonly crashReserve: number
   readonly cooldown: number
   readonly ladder: Ladder
   /** By how much a time may be exceeded: nothing but rounding in simulated time, what a busy machine needs in real time. */

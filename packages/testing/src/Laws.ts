@@ -20,6 +20,7 @@ import { releasedOnce } from "./internal/laws/releasedOnce.ts"
 import { reverseOrder } from "./internal/laws/reverseOrder.ts"
 import { startRollback } from "./internal/laws/startRollback.ts"
 import { tasksSupervised } from "./internal/laws/tasksSupervised.ts"
+import { withinCapacity } from "./internal/laws/withinCapacity.ts"
 import { render, type Timeline } from "./Timeline.ts"
 
 export {
@@ -36,7 +37,8 @@ export {
   reloadAtomic,
   reverseOrder,
   startRollback,
-  tasksSupervised
+  tasksSupervised,
+  withinCapacity
 }
 
 /** Every law that one life can show. `replay` needs two. */
@@ -54,7 +56,8 @@ export const all: ReadonlyArray<Law> = [
   neverSilent,
   startRollback,
   reloadAtomic,
-  tasksSupervised
+  tasksSupervised,
+  withinCapacity
 ]
 
 /**

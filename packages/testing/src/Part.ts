@@ -6,23 +6,24 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as CriticalSection from "quiesce/CriticalSection"
-import * as DrainGate from "quiesce/DrainGate"
 import { Lifecycle } from "quiesce/Lifecycle"
 import * as StopReason from "quiesce/StopReason"
 import * as Behaviour from "./Behaviour.ts"
 import { CurrentJournal, record } from "./internal/Journal.ts"
 import type { Of as TimelineOf } from "./Timeline.ts"
 import { reloadFields, startReloads } from "./internal/reloadPart.ts"
+import { acceptRequests, requestFields } from "./internal/requestPart.ts"
+import { enterSection, sectionFields } from "./internal/sectionPart.ts"
 import { startTask, startWorker, taskFields, workerFields } from "./internal/taskParts.ts"
-
-/** When something begins: at a time after the component started, or at the very instant of a turn in the stop. */
-const When = Schema.Union([Schema.Number, Schema.Literals(["lameDuck", "stopping"])])
+import { waitFor, When } from "./internal/when.ts"
 
 /**
  * - `Requests`: units of work from outside arrive at a `DrainGate` of the component's name: `count` of them, the first
- *   `when`, then one every `every`; each takes `takes` (below zero: for ever), ignoring interruption if `masked`.
- * - `Section`: a critical section, begun `when`, of length `takes` (below zero: for ever); then it `fails`, or not.
+ *   `when`, then one every `every`; each takes `takes` (below zero: for ever), ignoring interruption if `masked`. The gate may
+ *   have a `capacity`, and then lets them wait or turns them away (`whenFull`), units of several `kinds` in turn, and who is
+ *   not accepted within `patience` goes away.
+ * - `Section`: a critical section, begun `when`, of length `takes` (below zero: for ever); then it `fails`, or not. Sections
+ *   with one `key` run one after the other, whatever component they are of; `patience` is as that of a request.
  * - `Background`: a fiber that does its behaviour, from `when` on (at once by default); what it fails with is a background
  *   failure.
  * - `Task`: a supervised task, each run of which does its behaviour; after a failure it is restarted `restarts` times, after
@@ -36,15 +37,8 @@ const When = Schema.Union([Schema.Number, Schema.Literals(["lameDuck", "stopping
  * - `Ends`: asks for the stop itself.
  */
 export const Part = Schema.TaggedUnion({
-  Requests: { when: When, every: Schema.Number, count: Schema.Number, takes: Schema.Number, masked: Schema.Boolean },
-  Section: {
-    when: When,
-    takes: Schema.Number,
-    atMost: Schema.Number,
-    masked: Schema.Boolean,
-    allowDuringStop: Schema.Boolean,
-    fails: Schema.optionalKey(Schema.Boolean)
-  },
+  Requests: requestFields,
+  Section: sectionFields,
   Background: { when: Schema.optionalKey(When), behaviour: Behaviour.Behaviour },
   Hook: {
     when: Schema.optionalKey(When),
@@ -143,47 +137,4 @@ const isSet = (set: Omit<TimelineOf<"HookSet">, "_tag" | "at">) =>
   Effect.andThen(
     Effect.addFinalizer(() => record({ _tag: "HookGone", hook: set.hook })),
     record({ _tag: "HookSet", ...set })
-  )
-
-const waitFor = (when: typeof When.Type): Effect.Effect<void, never, Lifecycle> =>
-  typeof when === "number"
-    ? Effect.sleep(when)
-    : Effect.flatMap(Lifecycle, (lifecycle) => (when === "lameDuck" ? lifecycle.lameDuck : lifecycle.stopping))
-
-const work = (takes: number, masked: boolean): Effect.Effect<void> => {
-  const whole = takes < 0 ? Effect.never : Effect.sleep(takes)
-  return masked ? Effect.uninterruptible(whole) : whole
-}
-
-/** The requests come from outside, so that nobody's scope holds them. */
-const acceptRequests = (gate: string, { count, every, masked, takes, when }: Of<"Requests">) =>
-  Effect.gen(function* () {
-    const { run } = yield* DrainGate.make(gate)
-    const request = (unit: number) =>
-      record({ _tag: "Accepted", gate, unit, masked }).pipe(
-        Effect.andThen(work(takes, masked)),
-        Effect.onExit((exit) => record({ _tag: "Left", gate, unit, whole: Exit.isSuccess(exit) })),
-        run,
-        Effect.catchTag("ShuttingDown", () => record({ _tag: "Refused", gate, unit }))
-      )
-    // Each waits for itself, so that those of one instant are all there when it comes.
-    for (let unit = 0; unit < count; unit++) {
-      const late = unit * every
-      const arrival =
-        typeof when === "number"
-          ? Effect.sleep(when + late)
-          : Effect.andThen(waitFor(when), late > 0 ? Effect.sleep(late) : Effect.void)
-      yield* Effect.forkDetach(Effect.andThen(arrival, request(unit)))
-    }
-  })
-
-/** A section that fails has come to its own end, too. */
-const enterSection = (section: string, { allowDuringStop, atMost, fails, masked, takes }: Of<"Section">) =>
-  record({ _tag: "SectionEntered", section, atMost, late: allowDuringStop, masked }).pipe(
-    Effect.andThen(work(takes, masked)),
-    Effect.andThen(fails === true ? Effect.fail("on purpose") : Effect.void),
-    Effect.onExit((exit) => record({ _tag: "SectionLeft", section, whole: !Exit.hasInterrupts(exit) })),
-    (effect) => CriticalSection.run(section, effect, { atMost, allowDuringStop }),
-    Effect.catchTag("ShuttingDown", () => record({ _tag: "SectionRefused", section, late: allowDuringStop })),
-    Effect.ignore
   )

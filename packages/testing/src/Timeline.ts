@@ -19,13 +19,15 @@ const hook = { at, hook: Schema.String }
  * - `Signalled`: a stop signal was delivered. `Struck`: something else was done to it from outside, `what` says what.
  * - `Acquiring`, `Acquired`, `Releasing`, `Released`: a scripted component at work; `needs` are the components that it uses,
  *   `stopTimeout` its own one.
- * - `Accepted`, `Refused`, `Left`: a unit of work at a gate; `masked` when it ignores interruption, `whole` when it left because
- *   it was finished.
+ * - `Asked`: a unit of work came to a gate, which lets in `capacity` of them at once, and lets the others wait (`waits`) or turns
+ *   them away. `Accepted`, `Refused`, `TurnedAway`, `Withdrawn`: what came of it; the last when it was interrupted before it had
+ *   begun. `Left`: it left again, `whole` when it was finished. `masked` when it ignores interruption; `kind` what it is counted as.
  * - `Offered`, `HandedBack`: a unit was put into the queue of a worker, which is its gate, and given back by it.
  * - `RunBegan`, `RunEnded`, `RunLeft`: a run of a task, with what its script says of the task; `RunLeft` when it has cleaned up.
  * - `ReloadBegan`, `ReloadEnded`: an attempt to reload.
- * - `SectionEntered`, `SectionRefused`, `SectionLeft`: a critical section; `late` when it may begin during a stop, `masked`
- *   when it ignores interruption, `whole` when it came to its own end.
+ * - `SectionAsked`: a critical section, which may have to wait for its `key`. `SectionEntered`, `SectionRefused`,
+ *   `SectionWithdrawn`: what came of it; the last when it was interrupted before it had begun. `SectionLeft`: it ended, `whole`
+ *   when it came to its own end. `late` when it may begin during a stop, `masked` when it ignores interruption.
  * - `HookSet`, `HookGone`: a hook is registered from the one to the other, where its scope closes; one of the kind `onStopped`
  *   stays. `masked` when it ignores interruption. `HookRan`, `HookEnded`: it began, and it ended, `whole` when it succeeded.
  * - `Failed`: something failed on purpose; `message` is unique, so that its log line can be found.
@@ -40,8 +42,11 @@ export const Observation = Schema.TaggedUnion({
   Acquired: component,
   Releasing: component,
   Released: component,
-  Accepted: { ...unit, masked: Schema.Boolean },
+  Asked: { ...unit, kind: Schema.String, waits: Schema.Boolean, capacity: Schema.optionalKey(Schema.Number) },
+  Accepted: { ...unit, masked: Schema.Boolean, kind: Schema.optionalKey(Schema.String) },
   Refused: unit,
+  TurnedAway: unit,
+  Withdrawn: unit,
   Left: { ...unit, whole: Schema.Boolean },
   Offered: unit,
   HandedBack: unit,
@@ -52,7 +57,8 @@ export const Observation = Schema.TaggedUnion({
     every: Schema.Number,
     masked: Schema.Boolean,
     end: Schema.String,
-    onFailure: Schema.String
+    onFailure: Schema.String,
+    onStop: Schema.optionalKey(Schema.String)
   },
   RunLeft: run,
   RunEnded: { ...run, how: Schema.Literals(["done", "failed", "interrupted"]) },
@@ -63,6 +69,8 @@ export const Observation = Schema.TaggedUnion({
     attempt: Schema.Number,
     how: Schema.Literals(["done", "failed", "interrupted"])
   },
+  SectionAsked: { ...section, late: Schema.Boolean, key: Schema.optionalKey(Schema.String) },
+  SectionWithdrawn: section,
   SectionEntered: { ...section, atMost: Schema.Number, late: Schema.Boolean, masked: Schema.Boolean },
   SectionRefused: { ...section, late: Schema.Boolean },
   SectionLeft: { ...section, whole: Schema.Boolean },

@@ -117,6 +117,25 @@ describe("a stop that is not good breaks it, and only it", () => {
     })
   )
 
+  it.effect("a task that may finish, and fails while the stop waits for it", () =>
+    Effect.gen(function* () {
+      const task: Part = {
+        _tag: "Task",
+        behaviour: { end: "fail", after: 1200, masked: false, blocks: false },
+        restarts: 0,
+        every: 0,
+        cleanup: 0,
+        priority: 0,
+        onFailure: "stop",
+        onStop: "finish"
+      }
+      expect(yield* saidOf({ parts: [task] })).toEqual([
+        "task mailer failed: mailer: run 1 on purpose",
+        "it ended Degraded, with exit code 70"
+      ])
+    })
+  )
+
   it.effect("a hook that fails", () =>
     Effect.gen(function* () {
       const hook: Part = {

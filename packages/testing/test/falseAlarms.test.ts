@@ -6,6 +6,8 @@ import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
 import * as App from "quiesce/App"
+import * as Component from "quiesce/Component"
+import * as DrainGate from "quiesce/DrainGate"
 import type { Lifecycle } from "quiesce/Lifecycle"
 import * as StopReason from "quiesce/StopReason"
 import * as Laws from "@quiesce/testing/Laws"
@@ -158,6 +160,76 @@ describe("a sound application", () => {
       const pool = Scripted.component("pool", { needs: [db], release: "fail" })
       return Layer.mergeAll(db, Layer.effectDiscard(Effect.provide(Effect.void, pool)))
     })
+  )
+
+  it.effect("whose gates are full, with units of several kinds that wait, are turned away or lose patience", () =>
+    keepsEveryLaw(() => {
+      const crowd = { _tag: "Requests", when: 0, every: 10, count: 20, takes: 100, masked: false, kinds: 3 } as const
+      return Layer.mergeAll(
+        Scripted.component("uploads", { parts: [{ ...crowd, capacity: 2, patience: 150 }] }),
+        Scripted.component("mails", { parts: [{ ...crowd, capacity: 1, whenFull: "reject" }] }),
+        Scripted.component("orders", {
+          parts: [
+            { ...crowd, capacity: 1, takes: 0 },
+            { ...crowd, capacity: 3, takes: -1, when: "lameDuck" }
+          ]
+        })
+      )
+    })
+  )
+
+  it.effect("that has a gate with a capacity in its own code, and counts its kinds", () =>
+    keepsEveryLaw(() =>
+      Layer.effectDiscard(
+        Effect.gen(function* () {
+          const gate = yield* DrainGate.make("uploads", { capacity: 2 })
+          for (const kind of ["photo", "film", "photo", "film"])
+            yield* Effect.forkScoped(Effect.ignore(gate.run(Effect.sleep(700), { kind })))
+        })
+      ).pipe(Component.make("uploads"))
+    )
+  )
+
+  it.effect("whose sections all want one key, whatever they do with it", () =>
+    keepsEveryLaw(() => {
+      const save = { _tag: "Section", when: 0, takes: 400, atMost: 300, masked: false, key: "disk" } as const
+      const others = [
+        { ...save, allowDuringStop: false, fails: true },
+        { ...save, allowDuringStop: true, when: 10 },
+        { ...save, allowDuringStop: false, when: "lameDuck", patience: 50 },
+        { ...save, allowDuringStop: true, when: "stopping" },
+        { ...save, allowDuringStop: true, when: "stopping", masked: true },
+        { ...save, allowDuringStop: true, when: "stopping", takes: -1, key: "net" }
+      ] as const
+      const db = Scripted.component("db", { parts: others })
+      return Layer.mergeAll(db, Scripted.component("api", { needs: [db], parts: others, release: { after: 200 } }))
+    })
+  )
+
+  it.effect("with tasks that a stop lets finish: they do, they fail, they never end", () =>
+    keepsEveryLaw(
+      () => {
+        const task = {
+          _tag: "Task",
+          every: 100,
+          cleanup: 20,
+          priority: 0,
+          onFailure: "stop",
+          onStop: "finish"
+        } as const
+        const run = { end: "return", after: 1200, masked: false, blocks: false } as const
+        return Scripted.component("jobs", {
+          parts: [
+            { ...task, restarts: 0, behaviour: run },
+            { ...task, restarts: 2, behaviour: { ...run, end: "fail" } },
+            { ...task, restarts: 0, behaviour: { ...run, end: "die", after: 1300 } },
+            { ...task, restarts: 0, behaviour: { ...run, end: "hang" } },
+            { ...task, restarts: 0, behaviour: { ...run, end: "hang", masked: true } }
+          ]
+        })
+      },
+      { drain: 500, interrupt: 300 }
+    )
   )
 
   it.effect("that gets signals and crashes after its end", () =>

@@ -1,4 +1,4 @@
-/** Plans that broke a law once. Each is played again with its own seed and with twenty others. */
+/** Plans that broke a law once, some only with a deliberate fault. Each is played again with its own seed and twenty others. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { readdirSync, readFileSync } from "node:fs"

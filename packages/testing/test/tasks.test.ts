@@ -8,23 +8,27 @@ import type { Part } from "@quiesce/testing/Part"
 import * as Scripted from "@quiesce/testing/Scripted"
 import { strike } from "@quiesce/testing/SignalStorm"
 import * as Simulation from "@quiesce/testing/Simulation"
-import { type Entry, type Of, only, render, type Timeline } from "@quiesce/testing/Timeline"
+import { only, render } from "@quiesce/testing/Timeline"
+import { type Change, changed, is, to, twice, without } from "./support/change.ts"
 
-const task = (priority: number, behaviour: Behaviour.Input, restarts = 0): Part => ({
+type TaskPart = Extract<Part, { _tag: "Task" }>
+
+const task = (priority: number, behaviour: Behaviour.Input, fields: Partial<TaskPart> = {}): Part => ({
   _tag: "Task",
   behaviour: Behaviour.make(behaviour),
-  restarts,
+  restarts: 0,
   every: 100,
   cleanup: 10,
   priority,
   onFailure: "ignore",
-  onStop: "interrupt"
+  onStop: "interrupt",
+  ...fields
 })
 
 /** Two loops, one that fails twice, and a worker with a unit in hand when the stop comes and two more in its queue. */
 const sound = Effect.suspend(() => {
   const loops = Scripted.component("loops", { parts: [task(0, "hang"), task(5, "hang")] })
-  const flaky = Scripted.component("flaky", { parts: [task(0, { end: "fail", after: 50 }, 1)] })
+  const flaky = Scripted.component("flaky", { parts: [task(0, { end: "fail", after: 50 }, { restarts: 1 })] })
   const mail = Scripted.component("mail", {
     parts: [{ _tag: "Worker", every: 0, count: 4, takes: 600, masked: false, concurrency: 1, poisoned: -1 }]
   })
@@ -33,31 +37,31 @@ const sound = Effect.suspend(() => {
   })
 })
 
-type Change = (timeline: Timeline) => Timeline
+/** Three that may finish when the stop comes: one does, one fails, one never ends. */
+const finishing = Effect.suspend(() => {
+  const last = (name: string, behaviour: Behaviour.Input) =>
+    Scripted.component(name, { parts: [task(0, behaviour, { onStop: "finish", onFailure: "degrade" })] })
+  return Simulation.run(
+    Layer.mergeAll(
+      last("export", { after: 1300 }),
+      last("audit", { after: 1200, end: "fail" }),
+      last("stuck", { end: "hang", masked: true })
+    ),
+    { plan: { storm: [strike("SIGTERM", "Running", 1)], options: { drain: 500, interrupt: 300 } } }
+  )
+})
 
-const without =
-  <Tag extends Entry["_tag"]>(tag: Tag, where: (entry: Of<Tag>) => boolean): Change =>
-  (timeline) => {
-    const gone = new Set<Entry>(only(timeline, tag).filter(where))
-    return timeline.filter((entry) => !gone.has(entry))
-  }
+type Spoilt = readonly [what: string, change: Change, message: RegExp]
 
-const changed =
-  <Tag extends Entry["_tag"]>(tag: Tag, where: (entry: Of<Tag>) => boolean, fields: Partial<Of<Tag>>): Change =>
-  (timeline) => {
-    const found = new Set<Entry>(only(timeline, tag).filter(where))
-    return timeline.map((entry) => (found.has(entry) ? { ...entry, ...fields } : entry))
-  }
-
-const spoilt: ReadonlyArray<readonly [what: string, change: Change, message: RegExp]> = [
+const spoilt: ReadonlyArray<Spoilt> = [
   [
     "a restart is missing",
-    without("RunBegan", ({ run, task }) => task === "flaky" && run === 2),
+    without(is("RunBegan", { task: "flaky", run: 2 })),
     /run 2 of flaky was due at 160 ms and never began/
   ],
   [
     "a restart comes late",
-    changed("RunBegan", ({ run, task }) => task === "flaky" && run === 2, { at: 180 }),
+    changed(is("RunBegan", { task: "flaky", run: 2 }), { at: 180 }),
     /run 2 of flaky was due at 160 ms and began at 180 ms/
   ],
   [
@@ -77,7 +81,7 @@ const spoilt: ReadonlyArray<readonly [what: string, change: Change, message: Reg
   ],
   [
     "a run begins while draining",
-    changed("RunBegan", ({ run, task }) => task === "flaky" && run === 2, { at: 1100 }),
+    changed(is("RunBegan", { task: "flaky", run: 2 }), { at: 1100 }),
     /run 2 of flaky began while draining/
   ],
   [
@@ -92,17 +96,45 @@ const spoilt: ReadonlyArray<readonly [what: string, change: Change, message: Reg
     },
     /loops was interrupted before loops\.1 had ended, whose priority is higher/
   ],
-  ["a unit is lost", without("HandedBack", ({ unit }) => unit === 3), /unit 3 of mail was lost/],
+  ["a unit is lost", without(is("HandedBack", { unit: 3 })), /unit 3 of mail was lost/],
   [
     "a unit is handed back twice",
-    (timeline) =>
-      timeline.flatMap((entry) => (entry._tag === "HandedBack" && entry.unit === 3 ? [entry, entry] : [entry])),
+    twice(is("HandedBack", { unit: 3 })),
     /unit 3 of mail was handled 0 times and handed back 2 times/
   ],
   [
     "a unit is begun while draining",
-    changed("Accepted", ({ unit }) => unit === 1, { at: 1100 }),
+    changed(is("Accepted", { unit: 1 }), { at: 1100 }),
     /mail began unit 1 while draining/
+  ]
+]
+
+const spoiltFinishes: ReadonlyArray<Spoilt> = [
+  [
+    "what may finish is interrupted while draining",
+    changed(is("RunEnded", { task: "export" }), { how: "interrupted" }),
+    /run 1 of export was interrupted while draining/
+  ],
+  [
+    "the drain does not wait for what may finish",
+    changed(to("Interrupting"), { at: 1400 }),
+    /Draining ended after 400 ms of 500 ms, and run 1 of stuck had not/
+  ],
+  [
+    "the wait is not told",
+    without(is("Awaited", { name: "export" })),
+    /the drain waited for export, and that is told 0 times/
+  ],
+  [
+    "what has ended is told to be given up",
+    changed(is("Awaited", { name: "export" }), { result: "abandoned" }),
+    /export was told to be abandoned, and it had ended/
+  ],
+  ["what is left unfinished is not named", without(is("Straggler")), /stuck was left unfinished, and nothing says so/],
+  [
+    "what fails in that time is told to be restarted",
+    changed(is("TaskFailed"), { next: "restart" }),
+    /the failure of run 1 of audit was told as restart instead of degrade/
   ]
 ]
 
@@ -115,22 +147,44 @@ describe("tasks-supervised", () => {
     })
   )
 
-  for (const [what, change, message] of spoilt) {
-    it.effect(`notices that ${what}`, () =>
-      Effect.gen(function* () {
-        const life = yield* sound
-        const found = Laws.tasksSupervised.check({ ...life, timeline: change(life.timeline) })
-        expect(found.map((violation) => violation.message).join("\n")).toMatch(message)
-        for (const { entries } of found) expect(entries.every((at) => at >= 0)).toBe(true)
-      })
-    )
+  it.effect("holds for tasks that a stop lets finish, whatever they then do", () =>
+    Effect.gen(function* () {
+      const life = yield* finishing
+      expect(Laws.check(life), render(life.timeline)).toEqual([])
+      const ends = only(life.timeline, "Awaited").filter(({ kind }) => kind === "task")
+      expect(ends.map(({ name, result }) => [name, result])).toEqual([
+        ["audit", "done"],
+        ["export", "done"],
+        ["stuck", "abandoned"]
+      ])
+      expect(only(life.timeline, "TaskFailed").map(({ name, next }) => [name, next])).toEqual([["audit", "degrade"]])
+      expect(only(life.timeline, "Straggler").map(({ kind }) => kind)).toEqual(["task stuck"])
+    })
+  )
+
+  for (const [spoils, lived] of [
+    [spoilt, sound],
+    [spoiltFinishes, finishing]
+  ] as const) {
+    for (const [what, change, message] of spoils) {
+      it.effect(`notices that ${what}`, () =>
+        Effect.gen(function* () {
+          const life = yield* lived
+          const found = Laws.tasksSupervised.check({ ...life, timeline: change(life.timeline) })
+          expect(found.map((violation) => violation.message).join("\n")).toMatch(message)
+          for (const { entries } of found) expect(entries.every((at) => at >= 0)).toBe(true)
+        })
+      )
+    }
   }
 
   it.effect("holds in a hundred orders of events", () =>
     Simulation.explore(
       () =>
         Layer.mergeAll(
-          Scripted.component("loops", { parts: [task(0, "hang"), task(5, { end: "fail", after: 200 }, 3)] }),
+          Scripted.component("loops", {
+            parts: [task(0, "hang"), task(5, { end: "fail", after: 200 }, { restarts: 3 })]
+          }),
           Scripted.component("mail", {
             parts: [{ _tag: "Worker", every: 100, count: 12, takes: 150, masked: false, concurrency: 2, poisoned: 2 }]
           })

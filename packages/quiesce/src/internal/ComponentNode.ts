@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Scope from "effect/Scope"
 import type { Ledger } from "./Ledger.ts"
 import type { Named } from "./policy.ts"
+import type { Release } from "./Release.ts"
 
 export type ComponentState = "Starting" | "Running" | "Failed" | "Stopping" | "Stopped" | "Abandoned"
 
@@ -47,6 +48,8 @@ export class ComponentNode {
   readonly holds: Array<Hold> = []
   /** Its claims on what it has borrowed at run time; let go by the code that did, or when it has closed. */
   readonly loans = new Set<Hold>()
+  /** What it has registered at run time and has not released. */
+  readonly releases = new Set<Release>()
   readonly parts: Array<{ readonly hold: Hold; readonly parallel: boolean }> = []
   /** Whether the event log knows it. */
   announced = false

@@ -2,6 +2,8 @@
  * What is known of the application's health: the last word of every check, and of every part that it can live without.
  */
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Metric from "effect/Metric"
 import type { Check, HealthState, Kind, Summary } from "../HealthState.ts"
 import { describe } from "./describe.ts"
 import type { Kernel } from "./Kernel.ts"
@@ -54,13 +56,21 @@ export class Contribution {
   }
 }
 
+const health = Metric.gauge("quiesce_health", {
+  description: "How the application is: 2 Healthy, 1 Degraded, 0 Unhealthy"
+})
+const grades: Readonly<Record<HealthState, number>> = { Healthy: 2, Degraded: 1, Unhealthy: 0 }
+
 export class HealthBoard {
   readonly #kernel: Kernel
+  readonly #context: Context.Context<never>
   readonly #contributions = new Set<Contribution>()
   #told: HealthState = "Healthy"
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, context: Context.Context<never>) {
     this.#kernel = kernel
+    this.#context = context
+    this.#measure()
   }
 
   readonly now = (): number => this.#kernel.now()
@@ -75,6 +85,7 @@ export class HealthBoard {
   ): Contribution {
     const made = new Contribution(this, { name, kind, impact, status, told, since: this.now() })
     this.#contributions.add(made)
+    this.#measure()
     return made
   }
 
@@ -105,7 +116,15 @@ export class HealthBoard {
   /** Who has not spoken yet is not ready. */
   get summary(): Summary {
     const checks = Array.from(this.#contributions, checkOf)
-    return { state: this.#worst(({ status }) => status !== "pass").state, checks }
+    return { state: this.#now, checks }
+  }
+
+  get #now(): HealthState {
+    return this.#worst(({ status }) => status !== "pass").state
+  }
+
+  #measure(): void {
+    health.updateUnsafe(grades[this.#now], this.#context)
   }
 
   get #isStopping(): boolean {
@@ -128,6 +147,7 @@ export class HealthBoard {
 
   #tell(): void {
     if (this.#isStopping) return
+    this.#measure()
     const { because, state: to } = this.#worst(({ status }) => status === "fail")
     const from = this.#told
     if (from === to) return

@@ -228,9 +228,10 @@ export class Ledger {
   ): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const closer = this.#kernel.fork(Scope.close(node.scope, exit))
-      const done = yield* this.#within(node, closer)
+      const over = yield* this.#within(node, closer)
       const unfinishedStart = wasStarting && !Deferred.isDoneUnsafe(node.built)
-      if (!done || (unfinishedStart && visible)) return this.#abandon(node, closer, exit, unfinishedStart)
+      if (over !== undefined || (unfinishedStart && visible))
+        return this.#abandon(node, closer, exit, unfinishedStart || over === undefined ? "start" : over)
       const failure = failureOf(closer.pollUnsafe())
       if (visible || failure !== undefined) {
         this.#kernel.emit({ _tag: "ComponentStopped", ...this.#event(node), ...failed(failure) }, failure)
@@ -243,10 +244,8 @@ export class Ledger {
     node: ComponentNode,
     closer: Fiber.Fiber<void>,
     exit: Exit.Exit<unknown, unknown>,
-    unfinishedStart: boolean
+    limit: "start" | "gracePeriod" | "stopTimeout"
   ): void {
-    const exhausted = this.#kernel.releaseRemaining() <= 0
-    const limit = unfinishedStart ? "start" : exhausted ? "gracePeriod" : "stopTimeout"
     if (!node.announced) node.name = `composition of ${node.heads.map((head) => head.name).join(", ")}`
     this.#kernel.emit({
       _tag: "ComponentAbandoned",
@@ -254,19 +253,20 @@ export class Ledger {
       limit,
       after: between(node.since, this.#kernel.now())
     })
+    for (const release of Array.from(node.releases)) release.leave()
     // First the state, then anything that may resume a fiber.
     this.#settle(node, "Abandoned", exit)
     closer.addObserver((late) => {
       const failure = failureOf(late)
       // Where the start itself never ended there is no release to hear of, but what failed with it.
-      if (unfinishedStart && failure === undefined) return
+      if (limit === "start" && failure === undefined) return
       this.#kernel.emit({ _tag: "ComponentStoppedLate", ...this.#event(node), ...failed(failure) }, failure)
     })
-    if (!unfinishedStart) closer.interruptUnsafe()
+    if (limit !== "start") closer.interruptUnsafe()
   }
 
-  /** Whether the closing ended within the node's budget. A composition's own budget runs only while no part is closing. */
-  #within(node: ComponentNode, closer: Fiber.Fiber<void>): Effect.Effect<boolean> {
+  /** The limit that came before the end of the closing, if one did. A composition's own budget runs only while no part is closing. */
+  #within(node: ComponentNode, closer: Fiber.Fiber<void>): Effect.Effect<"gracePeriod" | "stopTimeout" | undefined> {
     return Effect.gen({ self: this }, function* () {
       const stopTimeout = node.stopTimeout ?? this.#kernel.stopTimeout
       while (closer.pollUnsafe() === undefined) {
@@ -278,11 +278,12 @@ export class Ledger {
         const spent = this.#kernel.now() - Math.max(node.since, node.lastMoved)
         // What is less than a microsecond is noise, and some clocks do not move for it.
         const left = between(0, Math.min(stopTimeout + node.lease - spent, this.#kernel.releaseRemaining()))
-        if (left <= 0) return false
+        // Decided in this step: a stop that begins in this very instant has a deadline of its own.
+        if (left <= 0) return this.#kernel.releaseRemaining() <= 0 ? "gracePeriod" : "stopTimeout"
         const moved = Deferred.await(this.#kernel.limitMoved())
         yield* Effect.raceAllFirst([Fiber.await(closer), Effect.sleep(left), moved])
       }
-      return true
+      return undefined
     })
   }
 

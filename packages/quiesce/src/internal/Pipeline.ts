@@ -23,7 +23,7 @@ import * as StopReason from "../StopReason.ts"
 import { between } from "./analysis.ts"
 import { describe } from "./describe.ts"
 import { EventLog } from "./EventLog.ts"
-import { configurationError, exitCodeOf } from "./exitCodeOf.ts"
+import { exitCodeOf } from "./exitCodeOf.ts"
 import { HealthBoard } from "./HealthBoard.ts"
 import type { Kernel } from "./Kernel.ts"
 import { Ledger } from "./Ledger.ts"
@@ -62,17 +62,20 @@ export class Pipeline implements Kernel {
   #deadlineFiber: Fiber.Fiber<unknown, unknown> | undefined
   #rollbackSince: number | undefined
   #limitMoved: Deferred.Deferred<void> = Deferred.makeUnsafe()
+  /** Milliseconds of the grace period in force. */
+  #total: number
   #deadline = Number.POSITIVE_INFINITY
   #lastSignal: { readonly signal: string; readonly at: number } | undefined
 
   constructor(options: PipelineOptions) {
     this.#options = options
+    this.#total = options.budgets.total
     this.#clock = Context.get(options.context, Clock.Clock)
     this.#began = this.#clock.monotonicTimeNanosUnsafe()
     this.stopTimeout = options.budgets.stopTimeout
     this.log = new EventLog(options.context, options.listeners)
     this.ledger = new Ledger(this)
-    this.health = new HealthBoard(this)
+    this.health = new HealthBoard(this, options.context)
     this.states = new StopStates(this, this.ledger, options.budgets, this.health)
     this.reloads = new Reloads(
       this,
@@ -120,7 +123,8 @@ export class Pipeline implements Kernel {
   }
 
   readonly releaseRemaining = (): number => {
-    const { reserve, total } = this.#options.budgets
+    const { reserveOf, total } = this.#options.budgets
+    const reserve = reserveOf(this.#total)
     const since = this.#phase.state === "Starting" ? this.#rollbackSince : undefined
     return between(reserve, since === undefined ? this.remaining() : since + total - this.now())
   }
@@ -198,8 +202,9 @@ export class Pipeline implements Kernel {
       planPolicy === "off" || this.#phase.state !== "Starting"
         ? []
         : Plan.problemsOf(planInputOf(this.#options, this.ledger.graph))
+    const message = problems.join("; ")
     if (problems.length > 0 && planPolicy === "strict")
-      return this.#dispatch({ _tag: "BuildFailed", message: problems.join("; "), code: configurationError })
+      return this.#dispatch({ _tag: "BuildFailed", message, code: Outcome.exitCodes.configuration })
     if (problems.length > 0) this.emit({ _tag: "PlanDoesNotFit", at: this.now(), problems })
     this.#dispatch({ _tag: "Built" })
   }
@@ -258,6 +263,7 @@ export class Pipeline implements Kernel {
     const failed = reason._tag === "StartFailed"
     const spent = failed && this.#rollbackSince !== undefined ? between(this.#rollbackSince, this.now()) : 0
     const left = Math.max(total - spent, 0)
+    this.#total = total
     this.#deadline = this.now() + left
     this.#moveLimit()
     this.#deadlineFiber = this.fork(

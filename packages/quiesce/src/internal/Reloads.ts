@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Semaphore from "effect/Semaphore"
-import type { Reloaded } from "../Lifecycle.ts"
+import type { Reloaded, Swap } from "../Lifecycle.ts"
 import type { AppState, Input } from "../Phase.ts"
 import { ShuttingDown } from "../ShuttingDown.ts"
 import { describe } from "./describe.ts"
@@ -15,6 +15,13 @@ import type { Kernel } from "./Kernel.ts"
 export interface Reloader {
   readonly name: string
   readonly request: (trigger: string) => void
+}
+
+/** How far a reload has come that says itself when it puts what is new in place. */
+interface Turn {
+  swapping: boolean
+  abandoned: boolean
+  reloaded: Reloaded | undefined
 }
 
 export class Reloads {
@@ -49,7 +56,7 @@ export class Reloads {
   /** `begun` ends when reloads may begin, `stop` when none may go on. */
   run<E, R>(
     { name, trigger }: { readonly name: string; readonly trigger: string },
-    work: Effect.Effect<Reloaded, E, R>,
+    work: Effect.Effect<Reloaded, E, R> | ((swap: Swap) => Effect.Effect<Reloaded, E, R>),
     { begun, stop }: { readonly begun: Effect.Effect<void>; readonly stop: Effect.Effect<void> }
   ): Effect.Effect<Reloaded, E | ShuttingDown, R> {
     return this.#turn.withPermit(
@@ -61,21 +68,54 @@ export class Reloads {
           this.#dispatch({ _tag: "ReloadBegan" })
           if (this.#state() !== "Reloading") return yield* new ShuttingDown({ kind: name })
           this.#kernel.emit({ _tag: "ReloadStarted", at: this.#kernel.now(), name, trigger })
-          const fiber = yield* Effect.forkChild(Effect.interruptible(work), { startImmediately: true })
+          const turn: Turn = { swapping: false, abandoned: false, reloaded: undefined }
+          const running = Effect.isEffect(work) ? work : work((place) => this.#swap(name, turn, place))
+          const fiber = yield* Effect.forkChild(Effect.interruptible(running), { startImmediately: true })
           yield* Effect.exit(restore(Effect.raceFirst(Fiber.await(fiber), stop)))
-          const exit = fiber.pollUnsafe()
-          this.#tell(name, exit)
-          // Told before it is waited for: what does not heed its interruption keeps nobody from knowing.
-          if (exit === undefined) {
-            const late = yield* Effect.andThen(Fiber.interrupt(fiber), Fiber.await(fiber))
-            // And what it came to all the same is told, too.
-            if (Exit.isSuccess(late) || !Cause.hasInterruptsOnly(late.cause)) this.#tell(name, late)
-          }
+          const exit = turn.swapping ? yield* this.#placed(name, turn, fiber) : yield* this.#unplaced(name, turn, fiber)
           this.#dispatch({ _tag: "ReloadEnded" })
           return yield* exit ?? new ShuttingDown({ kind: name })
         })
       )
     )
+  }
+
+  /** The stop may come from within the step itself: it has been done all the same. */
+  #swap(name: string, turn: Turn, place: () => Reloaded): Effect.Effect<Reloaded> {
+    return Effect.suspend(() => {
+      if (turn.abandoned) return Effect.interrupt
+      turn.swapping = true
+      turn.reloaded = place()
+      this.#tell(name, Exit.succeed(turn.reloaded))
+      return Effect.succeed(turn.reloaded)
+    })
+  }
+
+  /** It is in place and told, whatever comes: only what the work does after that is cut short. */
+  #placed<E>(name: string, turn: Turn, fiber: Fiber.Fiber<Reloaded, E>): Effect.Effect<Exit.Exit<Reloaded, E>> {
+    return Effect.map(Effect.andThen(Fiber.interrupt(fiber), Fiber.await(fiber)), (rest) => {
+      const { reloaded } = turn
+      if (reloaded === undefined) this.#tell(name, rest)
+      const isCut = Exit.isFailure(rest) && Cause.hasInterruptsOnly(rest.cause)
+      return isCut && reloaded !== undefined ? Exit.succeed(reloaded) : rest
+    })
+  }
+
+  #unplaced<E>(
+    name: string,
+    turn: Turn,
+    fiber: Fiber.Fiber<Reloaded, E>
+  ): Effect.Effect<Exit.Exit<Reloaded, E> | undefined> {
+    turn.abandoned = true
+    const exit = fiber.pollUnsafe()
+    this.#tell(name, exit)
+    if (exit !== undefined) return Effect.succeed(exit)
+    // Told before it is waited for: what does not heed its interruption keeps nobody from knowing.
+    return Effect.map(Effect.andThen(Fiber.interrupt(fiber), Fiber.await(fiber)), (late) => {
+      // And what it came to all the same is told, too.
+      if (Exit.isSuccess(late) || !Cause.hasInterruptsOnly(late.cause)) this.#tell(name, late)
+      return undefined
+    })
   }
 
   #tell(name: string, exit: Exit.Exit<Reloaded, unknown> | undefined): void {

@@ -27,6 +27,8 @@ export interface TaskControl {
   isDraining(): boolean
   /** Runs what the task waits for with nothing in hand: it is interrupted as soon as draining begins, and the task with it. */
   idle<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R>
+  /** So many runs came due and were missed. */
+  missed(count: number): void
 }
 
 /** A task to be: what `Lifecycle.tasks.start` takes. */
@@ -39,6 +41,9 @@ export interface TaskSpec<A, E, R, R2> {
 /** - `Idle`: it waits with nothing in hand. - `Restarting`: between two runs. - `Stopping`: it has been told to end. */
 export type TaskState = "Running" | "Idle" | "Restarting" | "Stopping" | "Ended"
 
+/** - `stopped`: with nothing in hand. - `interrupted`: in the middle of something. */
+export type TaskEnd = "done" | "failed" | "stopped" | "interrupted"
+
 /** Tasks that end together with their scope. */
 export interface Group {
   readonly scope: Scope.Closeable
@@ -50,6 +55,7 @@ export interface Group {
 /** What the supervisor sees of a task. */
 export interface Supervised {
   readonly name: string
+  readonly named: TaskName
   readonly priority: number
   readonly now: TaskState
   /** Whether the drain waits for its end. */
@@ -70,9 +76,9 @@ export class SupervisedTask<A, E, R, R2> implements Task<A, E>, Supervised, Task
   readonly name: string
   readonly priority: number
   readonly finishes: boolean
+  readonly named: TaskName
   group: Group | undefined
   readonly #supervisor: Supervisor
-  readonly #named: TaskName
   readonly #spec: TaskSpec<A, E, R, R2>
   readonly #context: Context.Context<R | R2>
   #state: TaskState = "Running"
@@ -81,6 +87,8 @@ export class SupervisedTask<A, E, R, R2> implements Task<A, E>, Supervised, Task
   /** For whoever waits; most tasks nobody waits for. */
   #awaited: Deferred.Deferred<Exit.Exit<A, E>> | undefined
   #stopping = false
+  /** Whether it had nothing in hand when it was told to end. */
+  #atRest = false
   /** When the run began that goes on, or when it was told to stop. */
   #since = 0
   /** Failures in a row. */
@@ -89,7 +97,7 @@ export class SupervisedTask<A, E, R, R2> implements Task<A, E>, Supervised, Task
 
   constructor(supervisor: Supervisor, named: TaskName, spec: TaskSpec<A, E, R, R2>, context: Context.Context<R | R2>) {
     this.#supervisor = supervisor
-    this.#named = named
+    this.named = named
     this.#spec = spec
     this.#context = context
     this.name = spec.name
@@ -140,7 +148,10 @@ export class SupervisedTask<A, E, R, R2> implements Task<A, E>, Supervised, Task
 
   interruptUnsafe(): void {
     if (this.#state === "Ended") return
-    if (!this.#stopping) this.#since = this.#supervisor.now()
+    if (!this.#stopping) {
+      this.#since = this.#supervisor.now()
+      this.#atRest = this.#state === "Idle" || this.#state === "Restarting"
+    }
     this.#stopping = true
     this.#move("Stopping")
     this.#fiber?.interruptUnsafe()
@@ -166,6 +177,10 @@ export class SupervisedTask<A, E, R, R2> implements Task<A, E>, Supervised, Task
     })
   }
 
+  missed(count: number): void {
+    this.named.count("missed", count)
+  }
+
   // --- one run --------------------------------------------------------------------------------------------------------
 
   #begin(effect: Effect.Effect<A, E, R>): void {
@@ -183,7 +198,7 @@ export class SupervisedTask<A, E, R, R2> implements Task<A, E>, Supervised, Task
   #ran(exit: Exit.Exit<A, E>): void {
     if (Exit.isSuccess(exit)) return this.#returned(exit)
     const interrupted = Cause.hasInterruptsOnly(exit.cause)
-    if (interrupted && this.#stopping) return this.#settle(exit, "interrupted")
+    if (interrupted && this.#stopping) return this.#settle(exit, this.#atRest ? "stopped" : "interrupted")
     // What fails while it is being stopped will not run again, and is told as any failure.
     if (this.#stopping || this.#spec.options.restart === undefined) this.#fail(exit.cause, this.#policy)
     else this.#restart(exit, this.#spec.options.restart)
@@ -233,12 +248,13 @@ export class SupervisedTask<A, E, R, R2> implements Task<A, E>, Supervised, Task
       if (over) return this.#fail(exit.cause, "stopping")
       this.#tell(exit.cause, "restart", delay)
     }
-    this.#named.count("restarted")
+    this.named.count("restarted")
     this.#begin(
       Effect.flatMap(Effect.sleep(delay), () => {
         // What waits for its restart when draining begins is interrupted; this one had waited already.
         if (this.isDraining()) {
           this.#stopping = true
+          this.#atRest = true
           return Effect.interrupt
         }
         this.#since = this.#supervisor.now()
@@ -265,22 +281,22 @@ export class SupervisedTask<A, E, R, R2> implements Task<A, E>, Supervised, Task
       ? "it was interrupted, and not by a stop: something that it waited for was"
       : describe(cause)
     this.#attempt++
-    this.#named.count("failed")
+    this.named.count("failed")
     this.#supervisor.tellFailure(
-      this.#named,
+      this.named,
       { attempt: this.#attempt, message, next, ...(restartIn === undefined ? {} : { restartIn }) },
       cause
     )
     return message
   }
 
-  #settle(exit: Exit.Exit<A, E>, how: "done" | "failed" | "interrupted", degraded?: string): void {
+  #settle(exit: Exit.Exit<A, E>, how: TaskEnd, degraded?: string): void {
     const { onExit } = this.#spec.options
     const end = (): void => {
-      if (this.#stopping) this.#named.stopped(between(this.#since, this.#supervisor.now()))
+      if (this.#stopping) this.named.stopped(between(this.#since, this.#supervisor.now()))
       this.#move("Ended")
       this.#exit = exit
-      this.#supervisor.ended(this, this.#named, how, degraded)
+      this.#supervisor.ended(this, how, degraded)
       if (this.#awaited !== undefined) Deferred.doneUnsafe(this.#awaited, Effect.succeed(exit))
     }
     if (onExit === undefined) return end()
@@ -292,7 +308,7 @@ export class SupervisedTask<A, E, R, R2> implements Task<A, E>, Supervised, Task
 
   #move(state: TaskState): void {
     if (this.#state === "Ended" || (this.#state === "Stopping" && state !== "Ended")) return
-    this.#named.moved(this.#state, state)
+    this.named.moved(this.#state, state)
     this.#state = state
   }
 }

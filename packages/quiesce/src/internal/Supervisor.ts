@@ -16,23 +16,28 @@ import * as Scope from "effect/Scope"
 import type { Event } from "../Event.ts"
 import type { TaskStatus } from "../Lifecycle.ts"
 import * as StopReason from "../StopReason.ts"
+import { CurrentComponent } from "./ComponentNode.ts"
 import { interruptInBatches } from "./interruptInBatches.ts"
 import type { Contribution, HealthBoard } from "./HealthBoard.ts"
 import type { Kernel } from "./Kernel.ts"
-import { type Group, type Supervised, SupervisedTask, type TaskSpec } from "./SupervisedTask.ts"
-import { TaskName } from "./TaskName.ts"
+import { type Group, type Supervised, SupervisedTask, type TaskEnd, type TaskSpec } from "./SupervisedTask.ts"
+import { type TaskLabels, TaskName } from "./TaskName.ts"
 import type { Waits } from "./Waits.ts"
 import { lastFinalizer, ofTasks } from "./watchScope.ts"
 
-/** So many names are told of before others get a turn. */
-const namesPerTurn = 500
+/** So many names are known to log and metrics; those that come after them share a name there. */
+const mostNames = 1000
+const otherNames = "(other tasks)"
 
 export class Supervisor {
   readonly #kernel: Kernel
   readonly #waits: Waits
   /** Every group that has tasks. */
   readonly #all = new Set<Group>()
+  /** The first so many, for ever, and of the others those that have tasks. */
   readonly #names = new Map<string, TaskName>()
+  /** What the others are told and measured as, by their tags. */
+  readonly #others = new Map<string, TaskName>()
   /** The last group of each scope: tasks that were started in it with nothing acquired between them. */
   readonly #groups = new WeakMap<Scope.Scope, Group>()
   readonly #health: HealthBoard
@@ -45,8 +50,10 @@ export class Supervisor {
     this.#health = health
   }
 
-  *#alive(): Generator<Supervised> {
-    for (const { tasks } of this.#all) yield* tasks
+  get #alive(): ReadonlyArray<Supervised> {
+    const alive: Array<Supervised> = []
+    for (const { tasks } of this.#all) for (const task of tasks) alive.push(task)
+    return alive
   }
 
   // --- start ----------------------------------------------------------------------------------------------------------
@@ -72,21 +79,32 @@ export class Supervisor {
     )
   }
 
-  #named(
-    {
-      name,
-      priority,
-      tags
-    }: { readonly name: string; readonly priority: number; readonly tags: ReadonlyArray<string> },
-    context: Context.Context<never>
-  ): TaskName {
-    this.#recovered(name)
-    const known = this.#names.get(name)
+  #named(labels: TaskLabels, context: Context.Context<never>): TaskName {
+    this.#recovered(labels.name)
+    const known = this.#names.get(labels.name)
     if (known !== undefined) return known
-    const named = new TaskName(name, priority, tags, context)
-    this.#names.set(name, named)
-    this.#kernel.emit({ _tag: "TaskStarted", at: this.now(), ...named.who, priority, tags })
+    const together = this.#names.size < mostNames ? undefined : this.#other(labels, context)
+    const named = new TaskName(labels, Context.get(context, CurrentComponent), context, together)
+    this.#names.set(labels.name, named)
+    if (together === undefined) this.#tellStarted(named)
     return named
+  }
+
+  #other({ priority, tags }: TaskLabels, context: Context.Context<never>): TaskName {
+    const labels =
+      this.#others.size < mostNames ? { name: otherNames, priority, tags } : { name: otherNames, priority, tags: [] }
+    const key = labels.tags.join(",")
+    const known = this.#others.get(key)
+    if (known !== undefined) return known
+    const other = new TaskName(labels, undefined, context)
+    this.#others.set(key, other)
+    this.#tellStarted(other)
+    return other
+  }
+
+  #tellStarted(named: TaskName): void {
+    const { priority, tags, who } = named
+    this.#kernel.emit({ _tag: "TaskStarted", at: this.now(), ...who, priority, tags })
   }
 
   /** Its scope ends it, at the place where it was started. */
@@ -144,7 +162,8 @@ export class Supervisor {
     this.#kernel.requestStop(StopReason.finished)
   }
 
-  ended(task: Supervised, named: TaskName, how: "done" | "failed" | "interrupted", degraded: string | undefined): void {
+  ended(task: Supervised, how: TaskEnd, degraded: string | undefined): void {
+    const { named } = task
     if (how === "interrupted") named.count("interrupted")
     if (degraded !== undefined) {
       task.group?.degraded.add(task.name)
@@ -153,10 +172,11 @@ export class Supervisor {
       this.#degraded.set(task.name, contribution)
       contribution.fail(Cause.fail(degraded))
     }
-    if (how === "done" && !named.endTold) {
-      named.endTold = true
-      this.#kernel.emit({ _tag: "TaskEnded", at: this.now(), ...named.who })
+    if (how === "done" && !named.told.endTold) {
+      named.told.endTold = true
+      this.#kernel.emit({ _tag: "TaskEnded", at: this.now(), ...named.told.who })
     }
+    if (named.told !== named && named.alive === 0) this.#names.delete(named.name)
     const { group } = task
     if (group === undefined) return
     group.tasks.delete(task)
@@ -181,17 +201,18 @@ export class Supervisor {
 
   /** Draining has begun: who has nothing in hand ends now, and the drain waits for those that finish. */
   drain(): void {
-    const idle: Array<Supervised> = []
+    const alive = this.#alive
+    const idle = alive.filter(isIdle)
     const finishing = new Map<string, Array<Supervised>>()
-    for (const task of this.#alive()) {
-      if (task.now === "Idle" || task.now === "Restarting") idle.push(task)
-      else if (task.finishes) {
-        const others = finishing.get(task.name)
-        if (others === undefined) finishing.set(task.name, [task])
-        else others.push(task)
-      }
+    for (const task of alive) {
+      if (!task.finishes || isIdle(task)) continue
+      const { name } = task.named.told
+      const others = finishing.get(name)
+      if (others === undefined) finishing.set(name, [task])
+      else others.push(task)
     }
-    if (idle.length > 0) this.#kernel.fork(Effect.andThen(this.#tellInterrupted(idle), interruptInBatches(idle)))
+    this.#tell("TaskStopped", idle)
+    if (idle.length > 0) this.#kernel.fork(interruptInBatches(idle))
     for (const [name, tasks] of finishing) this.#waits.add("task", name, ended(tasks))
   }
 
@@ -204,11 +225,15 @@ export class Supervisor {
     this.#interrupting = true
     if (this.#all.size === 0) return
     const until = this.now() + budget
-    const levels = byPriority(this.#alive())
+    const levels = byPriority(this.#alive)
     const all = Effect.gen({ self: this }, function* () {
       for (const [index, level] of levels.entries()) {
         const alive = level.filter(({ now }) => now !== "Ended")
-        yield* this.#tellInterrupted(alive)
+        // The others have been told before, or end for a reason of their own.
+        this.#tell(
+          "TaskInterrupted",
+          alive.filter(({ now }) => now === "Running")
+        )
         yield* interruptInBatches(alive)
         const share = Math.max(until - this.now(), 0) / (levels.length - index)
         if (index < levels.length - 1) yield* Effect.raceFirst(ended(alive), Effect.sleep(share))
@@ -218,24 +243,16 @@ export class Supervisor {
     this.#waits.add("interrupt", "tasks", all)
   }
 
-  #tellInterrupted(tasks: ReadonlyArray<Supervised>): Effect.Effect<void> {
-    return Effect.gen({ self: this }, function* () {
-      for (const [at, [name, count]] of Array.from(countByName(tasks)).entries()) {
-        const who = this.#names.get(name)?.who ?? { name }
-        const priority = tasks[0]?.priority ?? 0
-        this.#kernel.emit({ _tag: "TaskInterrupted", at: this.now(), ...who, priority, count })
-        if (at % namesPerTurn === namesPerTurn - 1) yield* Effect.yieldNow
-      }
-    })
+  #tell(_tag: "TaskStopped" | "TaskInterrupted", tasks: ReadonlyArray<Supervised>): void {
+    for (const [told, of] of countBy(tasks, ({ named }) => named.told)) {
+      this.#kernel.emit({ _tag, at: this.now(), ...told.who, priority: of.priority, count: of.count })
+    }
   }
 
   /** Names who was told to end, or should have finished, and has not. */
   tellStragglers(): void {
-    const unfinished: Array<Supervised> = []
-    for (const task of this.#alive()) {
-      if (task.now === "Stopping" || (task.finishes && task.now === "Running")) unfinished.push(task)
-    }
-    for (const [name, count] of countByName(unfinished)) {
+    const unfinished = this.#alive.filter(({ finishes, now }) => now === "Stopping" || (finishes && now === "Running"))
+    for (const [name, { count }] of countBy(unfinished, (task) => task.name)) {
       this.#kernel.emit({ _tag: "Straggler", at: this.now(), kind: `task ${name}`, count })
     }
   }
@@ -258,6 +275,9 @@ export class Supervisor {
   }
 }
 
+/** Whether it has nothing in hand. */
+const isIdle = ({ now }: Supervised): boolean => now === "Idle" || now === "Restarting"
+
 /** The highest first. */
 const byPriority = (tasks: Iterable<Supervised>): ReadonlyArray<ReadonlyArray<Supervised>> => {
   const levels = new Map<number, Array<Supervised>>()
@@ -271,9 +291,18 @@ const byPriority = (tasks: Iterable<Supervised>): ReadonlyArray<ReadonlyArray<Su
     .map(([, level]) => level)
 }
 
-const countByName = (tasks: ReadonlyArray<Supervised>): ReadonlyMap<string, number> => {
-  const counts = new Map<string, number>()
-  for (const { name } of tasks) counts.set(name, (counts.get(name) ?? 0) + 1)
+/** How many there are of each, and the priority of the first. */
+const countBy = <K>(
+  tasks: ReadonlyArray<Supervised>,
+  keyOf: (task: Supervised) => K
+): ReadonlyMap<K, { readonly priority: number; readonly count: number }> => {
+  const counts = new Map<K, { readonly priority: number; count: number }>()
+  for (const task of tasks) {
+    const key = keyOf(task)
+    const known = counts.get(key)
+    if (known === undefined) counts.set(key, { priority: task.priority, count: 1 })
+    else known.count++
+  }
   return counts
 }
 

@@ -73,9 +73,29 @@ export class Waits {
   #giveUp(fiber: Fiber.Fiber<unknown, unknown>): void {
     const wait = this.#pending.get(fiber)
     if (wait === undefined) return
+    this.leave(fiber)
+    if (wait.kind !== "interrupt") fiber.interruptUnsafe()
+  }
+
+  /** Stops waiting for it and lets it go on: told as abandoned, unless it has ended. */
+  leave(fiber: Fiber.Fiber<unknown, unknown>): void {
+    const wait = this.#pending.get(fiber)
+    if (wait === undefined) return
     this.#pending.delete(fiber)
     this.#tell(wait, "abandoned")
-    if (wait.kind !== "interrupt") fiber.interruptUnsafe()
+  }
+
+  /** It is abandoned before it has begun. */
+  tellLeft(kind: AwaitedKind, name: string): void {
+    this.#tell({ kind, name, since: this.#kernel.now() }, "abandoned")
+  }
+
+  /** Runs what has been told as abandoned: of its end only a failure is told. */
+  addLate(kind: AwaitedKind, name: string, effect: Effect.Effect<unknown, unknown>): Fiber.Fiber<unknown, unknown> {
+    const wait: Wait = { kind, name, since: this.#kernel.now() }
+    const fiber = this.#kernel.fork(effect)
+    fiber.addObserver((exit) => this.#tellLate(wait, exit))
+    return fiber
   }
 
   #tellLate({ kind, name }: Wait, exit: Exit.Exit<unknown, unknown>): void {

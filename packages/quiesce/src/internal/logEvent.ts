@@ -21,6 +21,8 @@ const stopped = (name: string, failure: string | undefined, when: string): Line 
 const taskName = ({ component, name }: { readonly name: string; readonly component?: string }): string =>
   component === undefined || component === name ? name : `${name} of ${component}`
 
+const ofThatName = ({ count }: { readonly count: number }): string => (count === 1 ? "" : ` (${count} of that name)`)
+
 const comesOf = ({ attempt, next, restartIn }: Extract<Event, { readonly _tag: "TaskFailed" }>): string => {
   switch (next) {
     case "restart":
@@ -77,10 +79,8 @@ const line = Event.match({
     `task ${taskName(e)} failed: ${e.message}; ${comesOf(e)}`
   ],
   TaskEnded: (e): Line => ["Debug", `task ${taskName(e)} ended`],
-  TaskInterrupted: (e): Line => [
-    "Debug",
-    `task ${taskName(e)} is interrupted${e.count === 1 ? "" : ` (${e.count} of that name)`}`
-  ],
+  TaskStopped: (e): Line => ["Debug", `task ${taskName(e)} has nothing in hand and ends${ofThatName(e)}`],
+  TaskInterrupted: (e): Line => ["Debug", `task ${taskName(e)} is interrupted${ofThatName(e)}`],
   Crashed: (e): Line => ["Fatal", `${e.kind}: ${e.message}`],
   ReloadStarted: (e): Line => ["Info", `${e.name} is reloading (${e.trigger})`],
   Reloaded: (e): Line => [

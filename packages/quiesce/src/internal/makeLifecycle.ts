@@ -16,6 +16,7 @@ import { CurrentComponent } from "./ComponentNode.ts"
 import { startOptional } from "./OptionalComponent.ts"
 import type { Hook } from "./Participants.ts"
 import type { Pipeline } from "./Pipeline.ts"
+import { Release } from "./Release.ts"
 import { CurrentSection } from "./Sections.ts"
 
 export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
@@ -136,9 +137,7 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
           (contribution) => Effect.sync(() => health.leave(contribution))
         )
     },
-    releases: {
-      bounded: (name, release, millis) => releases.bounded("resource", name, release, millis)
-    },
+    releases: Effect.map(CurrentComponent, (node) => (spec) => new Release(releases, node, spec)),
     criticalSections: {
       enter: (name, { allowDuringStop, atMost, key }, restore) =>
         Effect.flatMap(CurrentSection, (outer) => {
@@ -148,18 +147,17 @@ export const makeLifecycle = (pipeline: Pipeline): Lifecycle["Service"] => {
           if (isRefused()) return refused
           if (key === undefined || sections.holds(outer, key))
             return Effect.sync(() => sections.enter(name, atMost, outer))
-          return Effect.suspend(() => {
-            const turn = sections.keys.lineUp(key, late)
-            return restore(Deferred.await(turn.ready)).pipe(
-              Effect.onInterrupt(() => Effect.sync(() => sections.keys.leave(turn))),
-              Effect.flatMap((ready) => {
-                // The state counts at once; who sends the others away may have to wait for its turn.
-                if (ready && !isRefused()) return Effect.sync(() => sections.enter(name, atMost, outer, turn))
-                sections.keys.leave(turn)
-                return refused
-              })
-            )
-          })
+          // In one step with the look: who stands in line only after that is not sent away when the drain begins.
+          const turn = sections.keys.lineUp(key, late)
+          return restore(Deferred.await(turn.ready)).pipe(
+            Effect.onInterrupt(() => Effect.sync(() => sections.keys.leave(turn))),
+            Effect.flatMap((ready) => {
+              // The state counts at once; who sends the others away may have to wait for its turn.
+              if (ready && !isRefused()) return Effect.sync(() => sections.enter(name, atMost, outer, turn))
+              sections.keys.leave(turn)
+              return refused
+            })
+          )
         }),
       leave: (section) => sections.leave(section),
       bound: (section) => sections.bound(section)

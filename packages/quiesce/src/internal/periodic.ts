@@ -6,7 +6,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Metric from "effect/Metric"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import { Lifecycle } from "../Lifecycle.ts"
@@ -104,14 +103,9 @@ export const periodic = <E, R, R2 = never>(
   Effect.gen(function* () {
     const { stopping, tasks } = yield* Lifecycle
     const ticks = { runs: 0, missed: 0 }
-    const missed = Metric.counter("quiesce_tasks_missed", {
-      description: "runs of periodic tasks that came due and were missed",
-      attributes: { task: name },
-      incremental: true
-    })
-    const miss = (count: number): Effect.Effect<void> => {
+    const miss = (control: TaskControl, count: number): void => {
       ticks.missed += count
-      return count > 0 ? Metric.update(missed, count) : Effect.void
+      if (count > 0) control.missed(count)
     }
     const once = Effect.suspend(() => {
       ticks.runs++
@@ -146,7 +140,7 @@ export const periodic = <E, R, R2 = never>(
           yield* control.idle(due(clock))
           if (control.isDraining()) return
           const passed = Math.max(latest(clock) - tick - mayWait + 1, 0)
-          yield* miss(passed)
+          miss(control, passed)
           tick += passed + 1
           yield* once
         }
@@ -159,12 +153,13 @@ export const periodic = <E, R, R2 = never>(
         const going = new Set<Fiber.Fiber<unknown, E>>()
         const broken = Deferred.makeUnsafe<unknown, E>()
         while (!control.isDraining()) {
-          yield* Effect.raceAllFirst([due(clock), stopping, Deferred.await(broken)])
+          const next = Effect.raceFirst(due(clock), Deferred.await(broken))
+          yield* going.size === 0 ? control.idle(next) : Effect.raceFirst(next, stopping)
           if (control.isDraining()) break
           const last = latest(clock)
           const places = Math.max(limit - going.size, 0)
           const begun = Math.min(last - tick + 1, places)
-          yield* miss(last - tick + 1 - begun)
+          miss(control, last - tick + 1 - begun)
           tick = last + 1
           for (let n = 0; n < begun; n++) {
             const fiber = yield* Effect.forkChild(once, { startImmediately: true })

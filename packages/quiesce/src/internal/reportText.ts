@@ -18,8 +18,8 @@ const red = 31
 const bold = 1
 const dim = 2
 
-/** Releases quicker than this are counted, not listed, unless something is to be said of them. */
-const worthARow = 1
+/** Milliseconds: what was quicker is counted, not listed, unless something is to be said of it. */
+export const worthARow = 1
 const widestBar = 30
 
 export const render = (report: Report, { color, width }: TextOptions): string => {

@@ -8,7 +8,7 @@ interface TaskRow {
   readonly component?: string
   failures: number
   restarts: number
-  end?: "done" | "failed" | "interrupted" | "left behind"
+  end?: "done" | "failed" | "stopped" | "interrupted" | "left behind"
 }
 
 /** What a straggler that is a task is called, before its name. */
@@ -20,16 +20,21 @@ export const taskRows = (events: ReadonlyArray<Event>): ReadonlyArray<Readonly<T
     const row = rows.get(name)
     if (row !== undefined) row.end = how
   }
+  const rowOf = ({ component, name }: { readonly name: string; readonly component?: string }): TaskRow => {
+    const known = rows.get(name)
+    if (known !== undefined) return known
+    const made = { name, ...(component === undefined ? {} : { component }), failures: 0, restarts: 0 }
+    rows.set(name, made)
+    return made
+  }
   for (const event of events) {
     switch (event._tag) {
-      case "TaskStarted": {
-        const { component, name } = event
-        rows.set(name, { name, ...(component === undefined ? {} : { component }), failures: 0, restarts: 0 })
+      case "TaskStarted":
+        rowOf(event)
         break
-      }
       case "TaskFailed": {
-        const row = rows.get(event.name)
-        if (row === undefined) break
+        // One of very many names is told of by its own where it fails.
+        const row = rowOf(event)
         row.failures++
         if (event.next === "restart") row.restarts++
         else row.end = "failed"
@@ -37,6 +42,9 @@ export const taskRows = (events: ReadonlyArray<Event>): ReadonlyArray<Readonly<T
       }
       case "TaskEnded":
         end(event.name, "done")
+        break
+      case "TaskStopped":
+        end(event.name, "stopped")
         break
       case "TaskInterrupted":
         end(event.name, "interrupted")

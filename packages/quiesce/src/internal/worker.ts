@@ -16,9 +16,11 @@ import * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
 import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import { Lifecycle } from "../Lifecycle.ts"
 import type { Task } from "../Task.ts"
 import type { Options } from "../Tasks.ts"
+import { type Claims, takeClaim } from "./claims.ts"
 import { interruptInBatches } from "./interruptInBatches.ts"
 import type { TaskControl } from "./SupervisedTask.ts"
 
@@ -29,9 +31,10 @@ export interface WorkerOptions<Unit, E, R, E2, R2, R3, R4 = never> extends Omit<
   /**
    * Waits for a unit and takes it; or the queue itself, and then what is left in it when the worker stops is handed back too.
    * An end of the queue (`Queue.end`) is the end of the worker. It is interrupted when draining begins: it must take in its
-   * last step, as `Queue.take` does, so that it has either taken or not.
+   * last step, as `Queue.take` does, so that it has either taken or not. What asks and is answered later, as a database does,
+   * cannot promise that: give it as `Claims`, which are let finish.
    */
-  readonly take: Effect.Effect<Unit, E, R> | Queue.Dequeue<Unit, E>
+  readonly take: Effect.Effect<Unit, E, R> | Queue.Dequeue<Unit, E> | Claims<Unit, E, R>
   /** Handles one unit. A failure hands the unit back, lets the others be finished, and is a failure of the task. */
   readonly handle: (unit: Unit) => Effect.Effect<unknown, E2, R2>
   /**
@@ -57,7 +60,7 @@ export interface WorkerOptions<Unit, E, R, E2, R2, R3, R4 = never> extends Omit<
  * straggler, interrupted by `priority`, and handed back.
  *
  * **Interruption safety**: a unit that was taken is handled or handed back, also when it comes in the very instant of the stop.
- * Both happens only when its handling is interrupted in the instant in which it ends, which nobody can tell from before.
+ * One whose claim is answered after draining has begun is handed back. Both happens only when its handling is interrupted in the instant in which it ends, which nobody can tell from before.
  *
  * @example
  * ```ts
@@ -78,6 +81,26 @@ export interface WorkerOptions<Unit, E, R, E2, R2, R3, R4 = never> extends Omit<
  *   return queue
  * })
  * ```
+ *
+ * @example A table as the queue
+ * ```ts
+ * import * as Array from "effect/Array"
+ * import * as Effect from "effect/Effect"
+ * import { SqlClient } from "effect/sql/SqlClient"
+ * import * as Task from "quiesce/Task"
+ *
+ * const mailer = Effect.gen(function* () {
+ *   const sql = yield* SqlClient
+ *   const claimed = sql<{ readonly id: number }>`update mails set taken = true where id =
+ *     (select id from mails where not taken limit 1 for update skip locked) returning id`
+ *   const claim = Effect.map(claimed, Array.head)
+ *   yield* Task.worker("mail", {
+ *     take: { claim, wait: Effect.sleep("1 second") },
+ *     handle: ({ id }) => Effect.log(`sending ${id}`),
+ *     handBack: ({ id }) => Effect.orDie(sql`update mails set taken = false where id = ${id}`)
+ *   })
+ * })
+ * ```
  */
 export const worker = <Unit, E, E2, R = never, R2 = never, R3 = never, R4 = never>(
   name: string,
@@ -87,7 +110,10 @@ export const worker = <Unit, E, E2, R = never, R2 = never, R3 = never, R4 = neve
     type Failure = Pull.ExcludeDone<E> | E2
     const { drainable, tasks } = yield* Lifecycle
     const queue = Queue.isDequeue(source) ? source : undefined
-    const take: Effect.Effect<Unit, E, R> = Queue.isDequeue(source) ? Queue.take(source) : source
+    const isClaimed = !Queue.isDequeue(source) && !Effect.isEffect(source)
+    const turn = Semaphore.makeUnsafe(1)
+    const takeWhile = (isOpen: () => boolean): Effect.Effect<Unit, E, R> =>
+      Queue.isDequeue(source) ? Queue.take(source) : Effect.isEffect(source) ? source : takeClaim(source, turn, isOpen)
     // Between taking a unit and having it there must be no turn in which an interruption could come.
     const context = Context.add(yield* Effect.context<R>(), References.PreventSchedulerYield, true)
     const taking = new Set<Fiber.Fiber<Unit, E>>()
@@ -136,7 +162,7 @@ export const worker = <Unit, E, E2, R = never, R2 = never, R3 = never, R4 = neve
           Effect.suspend(() => {
             // In one step with the take: who ends the run interrupts those that are taking, once.
             if (!isOpen()) return Effect.as(Effect.void, undefined)
-            const fiber = Effect.runForkWith(context)(take)
+            const fiber = Effect.runForkWith(context)(takeWhile(isOpen), { uninterruptible: isClaimed })
             taking.add(fiber)
             fiber.addObserver((exit) => {
               taking.delete(fiber)

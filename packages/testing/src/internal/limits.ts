@@ -19,17 +19,19 @@ const millis = (budget: GracePeriod.Budget, atMost?: number): Effect.Effect<numb
 export const limitsOf = (options: App.Options, slack = 0.001): Effect.Effect<Limits> =>
   Effect.gen(function* () {
     const gracePeriod = yield* millis(options.gracePeriod ?? "25 seconds")
-    const reserve =
-      options.reserve === undefined ? Math.min(gracePeriod / 10, 3000) : Duration.toMillis(options.reserve)
+    const crashGracePeriod = Math.min(Duration.toMillis(options.crashGracePeriod ?? "5 seconds"), gracePeriod)
+    const reserveOf = (total: number) =>
+      Math.min(options.reserve === undefined ? Math.min(total / 10, 3000) : Duration.toMillis(options.reserve), total)
     return {
       slack,
       gracePeriod,
-      reserve: Math.min(reserve, gracePeriod),
+      reserve: reserveOf(gracePeriod),
+      crashReserve: reserveOf(crashGracePeriod),
       stopTimeout: Duration.toMillis(options.stopTimeout ?? "5 seconds"),
       lameDuck: yield* millis(options.lameDuck ?? 0, gracePeriod),
       drain: yield* millis(options.drain ?? "10 seconds", gracePeriod),
       interrupt: yield* millis(options.interrupt ?? "5 seconds", gracePeriod),
-      crashGracePeriod: Math.min(Duration.toMillis(options.crashGracePeriod ?? "5 seconds"), gracePeriod),
+      crashGracePeriod,
       cooldown: Duration.toMillis(options.signalCooldown ?? "250 millis"),
       ladder: options.escalation ?? ["Graceful", "Exit"]
     }

@@ -32,7 +32,7 @@ export const plainLifecycle = (stop: () => void): Effect.Effect<Lifecycle["Servi
       emergency: () => Effect.void,
       tasks: {
         start: ({ name, options: { restart }, run }) => {
-          const once = run({ isDraining: () => false, idle: (effect) => effect })
+          const once = run({ isDraining: () => false, idle: (effect) => effect, missed: () => {} })
           const whole =
             restart === undefined
               ? once

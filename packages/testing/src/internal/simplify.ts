@@ -99,6 +99,18 @@ function* simplerBehaviour(behaviour: Behaviour.Behaviour): Generator<Behaviour.
   if (end === "die") yield { ...behaviour, end: "fail" }
 }
 
+function* simplerGate(part: Extract<Part, { _tag: "Requests" }>): Generator<Part> {
+  const { capacity, ...unlimited } = part
+  const { kinds, ...alike } = part
+  const { patience, ...patient } = part
+  const { whenFull, ...waiting } = part
+  if (capacity !== undefined) yield unlimited
+  if (kinds !== undefined) yield alike
+  if (patience !== undefined) yield patient
+  if (whenFull !== undefined) yield waiting
+  if (capacity !== undefined && capacity > 1) yield { ...part, capacity: 1 }
+}
+
 function* simplerPart(part: Part): Generator<Part> {
   switch (part._tag) {
     case "Requests":
@@ -107,14 +119,20 @@ function* simplerPart(part: Part): Generator<Part> {
       if (part.masked) yield { ...part, masked: false }
       if (part.takes !== 0) yield { ...part, takes: 0 }
       if (part.when !== 0) yield { ...part, when: 0 }
+      yield* simplerGate(part)
       break
-    case "Section":
+    case "Section": {
+      const { key, ...keyless } = part
+      const { patience, ...patient } = part
+      if (key !== undefined) yield keyless
+      if (patience !== undefined) yield patient
       if (part.masked) yield { ...part, masked: false }
       if (part.takes !== 0) yield { ...part, takes: 0 }
       if (part.when !== 0) yield { ...part, when: 0 }
       if (part.allowDuringStop) yield { ...part, allowDuringStop: false }
       if (part.fails === true) yield { ...part, fails: false }
       break
+    }
     case "Task":
       if (part.restarts > 0) yield { ...part, restarts: 0 }
       if (part.cleanup > 0) yield { ...part, cleanup: 0 }

@@ -45,7 +45,7 @@ export const startTask = (
   const once = Effect.suspend(() => {
     run++
     const { end, masked } = behaviour
-    return record({ _tag: "RunBegan", task, run, priority, restarts, every, masked, end, onFailure }).pipe(
+    return record({ _tag: "RunBegan", task, run, priority, restarts, every, masked, end, onFailure, onStop }).pipe(
       Effect.andThen(Behaviour.run(behaviour, task, `run ${run}`)),
       Effect.onExit((exit) =>
         record({ _tag: "RunEnded", task, run, how: howOf(exit) }).pipe(

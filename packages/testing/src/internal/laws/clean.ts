@@ -52,6 +52,8 @@ const loss = (entry: Entry): string | undefined => {
         : `${entry.name} (${entry.kind}) was not done after ${formatMillis(entry.waited)}`
     case "BackgroundFailed":
       return entry.policy === "stop" ? `a background fiber of ${entry.name} died: ${entry.message}` : undefined
+    case "TaskFailed":
+      return entry.next === "stop" ? `task ${entry.name} failed: ${entry.message}` : undefined
     case "Crashed":
       return `${entry.kind}: ${entry.message}`
     default:

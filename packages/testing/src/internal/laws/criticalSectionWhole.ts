@@ -1,5 +1,5 @@
 import * as Law from "../../Law.ts"
-import { all, blocked, first, forcedExit, spent, total } from "./reading.ts"
+import { all, blocked, first, forcedExit, reserve, spent, total } from "./reading.ts"
 import { refusals, toldOfSections } from "./sections.ts"
 
 export const criticalSectionWhole = Law.make(
@@ -24,7 +24,7 @@ export const criticalSectionWhole = Law.make(
       // A rollback that had begun when the stop was asked for has its deadline already.
       const rollback = first(timeline, "ComponentStopping")?.entry.at ?? at
       const since = Math.min(rollback, (request?.entry.at ?? at) - spent(timeline))
-      const deadline = at - since >= total(life) - limits.reserve - limits.slack
+      const deadline = at - since >= total(life) - reserve(life) - limits.slack
       return entered === undefined || waited >= entered.entry.atMost - limits.slack || budgetUsed || deadline
         ? []
         : [violation(`${name} was given up after ${waited} ms of ${entered.entry.atMost} ms`, index)]

@@ -13,6 +13,7 @@ import {
   killed,
   leased,
   nameOf,
+  reserve,
   spent,
   stopBegan,
   total
@@ -57,10 +58,10 @@ export const endsInTime = Law.make(
     const flushing = first(timeline, "StateChanged", ({ to }) => to === "Flushing")
     const since = flushing === undefined ? 0 : flushing.entry.at - request
     const reserved =
-      flushing !== undefined && since > Math.max(left - limits.reserve, 0) + pauses + limits.slack
+      flushing !== undefined && since > Math.max(left - reserve(life), 0) + pauses + limits.slack
         ? [
             violation(
-              `Flushing began after ${since} ms of ${left} ms, so that less than the reserve of ${limits.reserve} ms was left`,
+              `Flushing began after ${since} ms of ${left} ms, so that less than the reserve of ${reserve(life)} ms was left`,
               flushing.index
             )
           ]
@@ -101,7 +102,7 @@ export const endsInTime = Law.make(
         ? [violation("the deadline had to cut it off", forced.index)]
         : []
     const excessive = all(timeline, "LeaseGranted").flatMap(({ entry: { at, millis }, index }) =>
-      at + millis > request + total(life) - limits.reserve + limits.slack
+      at + millis > request + total(life) - reserve(life) + limits.slack
         ? [violation(`${millis} ms were granted, and there were not so many left`, index)]
         : []
     )

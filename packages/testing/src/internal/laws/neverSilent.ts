@@ -81,6 +81,7 @@ const interruptedAt = ({ limits, timeline }: Law.Life, at: number, component: st
       case "ComponentStartFailed":
         return entry.interrupted && nameOf(entry.name) === component
       case "TaskInterrupted":
+      case "TaskStopped":
       case "ComponentStopping":
         return nameOf(entry.name) === component
       case "Awaited":

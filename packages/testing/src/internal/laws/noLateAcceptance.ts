@@ -1,5 +1,6 @@
 import * as Law from "../../Law.ts"
-import { letInLate } from "./letIn.ts"
+import type { Of } from "../../Timeline.ts"
+import { letInAfterwards, letInLate, miscounted } from "./letIn.ts"
 import {
   abandonedBefore,
   all,
@@ -10,6 +11,7 @@ import {
   handedBack,
   inside,
   killed,
+  kindOf,
   leftAt,
   nameOf,
   rounding,
@@ -39,13 +41,14 @@ export const noLateAcceptance = Law.make(
               : []
           })
       )
-    const lost = all(timeline, "Accepted").flatMap(({ entry: { gate, unit }, index }) => {
+    const lost = all(timeline, "Accepted").flatMap(({ entry, index }) => {
+      const { gate, unit } = entry
       const left = leftAt(timeline, { gate, unit })
       if (left === undefined)
-        return named(gate) || killed(timeline) !== undefined
+        return named(kindOf(entry)) || killed(timeline) !== undefined
           ? []
           : [violation(`unit ${unit} of ${gate} never ended, and nothing says so`, index)]
-      if (left.entry.whole || named(gate, left.index) || handedBack(timeline, { gate, unit })) return []
+      if (left.entry.whole || named(kindOf(entry), left.index) || handedBack(timeline, { gate, unit })) return []
       // Who leaves at once says so before anything is torn.
       if (forced !== undefined && forced.index < left.index) return []
       // A worker that is left behind with its component is named with that.
@@ -54,15 +57,17 @@ export const noLateAcceptance = Law.make(
       return [violation(`unit ${unit} of ${gate} was torn, and nothing had said so`, index, left.index)]
     })
     const excess = all(timeline, "Straggler").flatMap(({ entry: { count, kind }, index }) => {
-      const units = all(timeline, "Accepted").filter(({ entry }) => entry.gate === kind)
-      if (units.length === 0) return []
-      const open = inside(timeline, kind, index).length
+      const isOne = (entry: Of<"Accepted">) => kindOf(entry) === kind
+      if (first(timeline, "Accepted", isOne) === undefined) return []
+      const open = inside(timeline, isOne, index).length
       return count < open ? [violation(`${kind} has ${open} unfinished units, and ${count} are told`, index)] : []
     })
     return [
       ...late,
       ...lost,
       ...letInLate(life, violation),
+      ...letInAfterwards(life, violation),
+      ...miscounted(life, violation),
       ...excess,
       ...unfinished(life, violation),
       ...untouched(life, violation),
@@ -74,6 +79,11 @@ export const noLateAcceptance = Law.make(
   }
 )
 
+const inGate =
+  (gate: string) =>
+  (unit: Of<"Accepted">): boolean =>
+    unit.gate === gate
+
 /** The drain goes on while there is something in a gate, and time. */
 const unfinished = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
   const { limits, timeline } = life
@@ -84,7 +94,7 @@ const unfinished = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.
   if (lasted >= most - limits.slack) return []
   return all(timeline, "Awaited")
     .filter(({ entry, index }) => entry.result === "abandoned" && index > left.index && entry.at === left.entry.at)
-    .filter(({ entry }) => entry.kind === "drainable" && inside(timeline, entry.name, left.index).length > 0)
+    .filter(({ entry }) => entry.kind === "drainable" && inside(timeline, inGate(entry.name), left.index).length > 0)
     .map(({ entry: { name }, index }) =>
       violation(`Draining ended after ${lasted} ms of ${most} ms with work in ${name}`, left.index, index)
     )
@@ -98,14 +108,15 @@ const untouched = ({ limits, timeline }: Law.Life, violation: Law.Violated): Rea
   return all(timeline, "Straggler")
     .filter(({ index }) => index > interrupting.index)
     .flatMap(({ entry: { kind } }) =>
-      inside(timeline, kind, interrupting.index).flatMap(({ entry: { masked, unit }, index }) => {
-        const left = leftAt(timeline, { gate: kind, unit })
+      inside(timeline, (unit) => kindOf(unit) === kind, interrupting.index).flatMap(({ entry, index }) => {
+        const { gate, masked, unit } = entry
+        const left = leftAt(timeline, entry)
         const end = left?.entry.at ?? first(timeline, "Exited")?.entry.at ?? at
         return masked || end - blocked(timeline, at, end) <= at + limits.slack
           ? []
           : [
               violation(
-                `unit ${unit} of ${kind} went on after the drain, and was not interrupted`,
+                `unit ${unit} of ${gate} went on after the drain, and was not interrupted`,
                 interrupting.index,
                 index
               )
@@ -120,7 +131,7 @@ const idle = ({ limits, timeline }: Law.Life, violation: Law.Violated): Readonly
     .filter(({ entry: { kind, result } }) => result === "abandoned" && (kind === "drainable" || kind === "interrupt"))
     .flatMap(({ entry: { at, name, waited }, index }) => {
       const units = all(timeline, "Accepted").filter(({ entry }) => entry.gate === name)
-      if (units.length === 0 || inside(timeline, name, index).length > 0) return []
+      if (units.length === 0 || inside(timeline, inGate(name), index).length > 0) return []
       const emptied = all(timeline, "Left").findLast(({ entry, index: left }) => entry.gate === name && left < index)
       const since = Math.max(emptied?.entry.at ?? 0, at - waited)
       return at - blocked(timeline, since, at) <= since + limits.slack
@@ -162,13 +173,14 @@ const interruptedEarly = (life: Law.Life, violation: Law.Violated): ReadonlyArra
 const overcounted = ({ timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> =>
   all(timeline, "Straggler").flatMap(({ entry: { at, count, kind }, index }) => {
     const units = all(timeline, "Accepted").filter(
-      ({ entry, index: accepted }) => entry.gate === kind && accepted < index
+      ({ entry, index: accepted }) => kindOf(entry) === kind && accepted < index
     )
-    const closed = first(timeline, "GateClosed", ({ name }) => name === kind)
+    const gate = units[0]?.entry.gate
+    const closed = first(timeline, "GateClosed", ({ name }) => name === gate)
     // What a worker hands back is in its hands until it is back.
-    if (first(timeline, "Offered", ({ gate }) => gate === kind) !== undefined) return []
+    if (first(timeline, "Offered", (offered) => offered.gate === gate) !== undefined) return []
     // What comes in the very instant of the count may have been counted before it could say so.
-    if (units.length === 0 || closed === undefined) return []
+    if (closed === undefined) return []
     if (at - blocked(timeline, closed.entry.at, at) <= closed.entry.at + rounding) return []
     const open = units.filter(({ entry }) => {
       const left = leftAt(timeline, entry)

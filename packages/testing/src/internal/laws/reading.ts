@@ -108,9 +108,13 @@ export const leased = (timeline: Timeline, from: number, to: number): number =>
 
 /** What a stop may take in all. */
 export const total = ({ limits, timeline }: Life): number =>
-  first(timeline, "StopRequested")?.entry.reason._tag === "Crash"
-    ? Math.min(limits.crashGracePeriod, limits.gracePeriod)
-    : limits.gracePeriod
+  isCrash(timeline) ? Math.min(limits.crashGracePeriod, limits.gracePeriod) : limits.gracePeriod
+
+/** What is kept of that at the end. */
+export const reserve = ({ limits, timeline }: Life): number =>
+  isCrash(timeline) ? limits.crashReserve : limits.reserve
+
+const isCrash = (timeline: Timeline): boolean => first(timeline, "StopRequested")?.entry.reason._tag === "Crash"
 
 /** Whether what was done to it asks for a stop; a failpoint that is hit does not. */
 export const isRequest = ({ what }: Of<"Struck">): boolean =>
@@ -152,17 +156,24 @@ export const handedBack = (
   { gate, unit }: { readonly gate: string; readonly unit: number }
 ): boolean => first(timeline, "HandedBack", (other) => other.gate === gate && other.unit === unit) !== undefined
 
-/** The units that are in a gate at a place of the timeline. */
-export const inside = (timeline: Timeline, gate: string, index: number): ReadonlyArray<At<Of<"Accepted">>> =>
+/** What a unit is counted as. */
+export const kindOf = ({ gate, kind = gate }: Of<"Accepted">): string => kind
+
+/** The units in their gates at a place of the timeline, those of one gate or of one kind. */
+export const inside = (
+  timeline: Timeline,
+  where: (unit: Of<"Accepted">) => boolean,
+  index: number
+): ReadonlyArray<At<Of<"Accepted">>> =>
   all(timeline, "Accepted").filter(({ entry, index: accepted }) => {
-    if (entry.gate !== gate || accepted > index) return false
+    if (!where(entry) || accepted > index) return false
     const left = leftAt(timeline, entry)
     return left === undefined || left.index > index
   })
 
 /** Milliseconds that a state may take at most when it begins then: its budget, or what releases leave of the stop. */
 export const capped = (life: Life, budget: number, from: number): number =>
-  Math.min(budget, total(life) - life.limits.reserve - (from - (stopBegan(life.timeline)?.entry.at ?? 0)))
+  Math.min(budget, total(life) - reserve(life) - (from - (stopBegan(life.timeline)?.entry.at ?? 0)))
 
 /**
  * A drain that went its own way to Interrupting: neither cut short by an escalation, nor by the rollback of a failed start,

@@ -1,4 +1,5 @@
 import * as Law from "../../Law.ts"
+import { notWaitedFor, tornWhileDraining, unfinishedTasks, wrongConsequence } from "./finishing.ts"
 import { abandoned, all, blocked, capped, first, forcedExit, killed, nameOf, rounding, tolerance } from "./reading.ts"
 
 export const tasksSupervised = Law.make(
@@ -9,7 +10,11 @@ export const tasksSupervised = Law.make(
     ...early(life, violation),
     ...outOfOrder(life, violation),
     ...lost(life, violation),
-    ...begunLate(life, violation)
+    ...begunLate(life, violation),
+    ...tornWhileDraining(life, violation),
+    ...notWaitedFor(life, violation),
+    ...unfinishedTasks(life, violation),
+    ...wrongConsequence(life, violation)
   ]
 )
 
