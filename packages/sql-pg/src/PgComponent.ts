@@ -66,7 +66,14 @@ export interface UrlOrEmbeddedOptions extends Omit<
   "url" | "host" | "port" | "path" | "database" | "username" | "password"
 > {
   /**
-   * The name of the configuration value (usually an environment variable) that holds the URL of a real server.
+   * The URL of a real server, where the application has read its settings already.
+   *
+   * @default what `urlFrom` names
+   */
+  readonly url?: Redacted.Redacted | undefined
+  /**
+   * The name of the configuration value (usually an environment variable) that holds the URL of a real server. In errors also
+   * for a `url` that was given.
    *
    * @default "DATABASE_URL"
    */
@@ -170,10 +177,10 @@ export const layerConfig = (
 export const layerUrlOrEmbedded = (
   options: UrlOrEmbeddedOptions = {}
 ): Layer.Layer<PgClient.PgClient | SqlClient, PgUnavailable | EmbeddedPostgresError | Config.ConfigError> => {
-  const { embedded, urlFrom = "DATABASE_URL", ...rest } = options
+  const { embedded, url: given, urlFrom = "DATABASE_URL", ...rest } = options
   return Layer.unwrap(
     Effect.gen(function* () {
-      const url = yield* Config.option(Config.Redacted(urlFrom))
+      const url = given === undefined ? yield* Config.option(Config.Redacted(urlFrom)) : Option.some(given)
       if (Option.isSome(url) && Redacted.value(url.value).trim() !== "") {
         return named(rest, PgClient.layerFrom(make({ ...rest, url: url.value }, urlFrom)))
       }

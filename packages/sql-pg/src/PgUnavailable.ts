@@ -3,6 +3,7 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { exitCodes } from "quiesce/Outcome"
 
 const detail = Schema.String
 
@@ -34,8 +35,6 @@ export type Reason = typeof Reason.Type
 /** Whether the same attempt may succeed a little later, so that a start waits for it. */
 export const isRetryable = (reason: Reason): boolean =>
   reason._tag === "Unreachable" || reason._tag === "TimedOut" || reason._tag === "NotAccepting"
-
-const EX_CONFIG = 78
 
 /**
  * Postgres cannot be used: at start, after the retries of the start schedule, or now, from `PgComponent.ping`.
@@ -73,7 +72,7 @@ export class PgUnavailable extends Schema.TaggedError<PgUnavailable>()("PgUnavai
 }) {
   /** A configuration that cannot work exits with 78, as `sysexits.h` has it; the rest is a plain failure. */
   override get [Runtime.errorExitCode](): number {
-    return this.reason._tag === "Misconfigured" ? EX_CONFIG : 1
+    return this.reason._tag === "Misconfigured" ? exitCodes.configuration : exitCodes.failure
   }
 
   override get message(): string {

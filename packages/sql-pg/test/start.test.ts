@@ -252,6 +252,20 @@ describe("a configuration that cannot work", () => {
     })
   )
 
+  it.live("of a URL that was given comes before DATABASE_URL, under the name of that", () =>
+    Effect.gen(function* () {
+      const url = Redacted.make(`http://${SECRET}`)
+      const error = yield* startOf(PgComponent.layerUrlOrEmbedded({ url })).pipe(
+        Effect.provide(
+          ConfigProvider.layer(ConfigProvider.fromUnknown({ DATABASE_URL: "postgres://127.0.0.1:1/other" }))
+        )
+      )
+      expect(error.message).toBe(
+        "postgres cannot use its configuration, DATABASE_URL: it must begin with postgres:// or postgresql://"
+      )
+    })
+  )
+
   it.live("is a forgotten DATABASE_URL in production", () =>
     Effect.gen(function* () {
       const error = yield* startOf(PgComponent.layerUrlOrEmbedded()).pipe(

@@ -13,7 +13,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { IncomingMessage } from "node:http"
 import type { Drainer } from "./Drainer.ts"
-import { Drain } from "./handlers.ts"
+import { answerRefusals, Drain } from "./handlers.ts"
 import { contentTypeOf, type Limits } from "./limits.ts"
 
 const isUpgrade = (context: Context.Context<never>): boolean =>
@@ -43,8 +43,9 @@ export const drainedServer = (
       const scope = Scope.makeUnsafe()
       drainer.scopes.add(scope)
       yield* Effect.addFinalizer(() => drainer.release(scope))
-      const mapped = Effect.map(httpEffect, endWhenDraining)
-      const upgraded = drainer.countUpgraded(httpEffect)
+      const answered = answerRefusals(httpEffect)
+      const mapped = Effect.map(answered, endWhenDraining)
+      const upgraded = drainer.countUpgraded(answered)
       const ended = Effect.withFiber((fiber) => (isUpgrade(fiber.context) ? upgraded : mapped))
       const drain = { begun: draining, isDraining: drainer.isDraining, retryAfter: limits.retryAfter }
       const serving: Effect.Effect<void, never, Scope.Scope> =

@@ -6,8 +6,9 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
+import { AtCapacity } from "quiesce/AtCapacity"
 import { ShuttingDown } from "quiesce/ShuttingDown"
-import { retryAfterSeconds, unavailable } from "./refusal.ts"
+import { contentType, problemOf, retryAfterSeconds } from "./refusal.ts"
 
 /** The drain of the server that serves the current request; without one, nothing ever drains. */
 export const Drain = Context.Reference<{
@@ -59,19 +60,37 @@ export const untilDrain = <A, E, R>(stream: Stream.Stream<A, E, R>): Stream.Stre
 /**
  * The 503 of a refused request, with `Retry-After` and a problem document.
  *
- * **When to use**: where a `DrainGate` or a `CriticalSection` can refuse: `Effect.catchTag("ShuttingDown", HttpDrain.refuse)`.
+ * **When to use**: in a handler that catches its failures itself, with `Effect.catchTag("AtCapacity", HttpDrain.refuse)`. A
+ * refusal that a route lets through is answered so by the server; for the endpoints of an `HttpApi` see `HttpRefusal`.
  */
-export const refuse = (error: ShuttingDown): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
+export const refuse = (error: AtCapacity | ShuttingDown): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
   Effect.map(Drain, ({ retryAfter }) =>
-    HttpServerResponse.text(unavailable(error.message), {
+    HttpServerResponse.jsonUnsafe(problemOf(error), {
       status: 503,
-      contentType: "application/problem+json",
+      contentType,
       headers: { "retry-after": retryAfterSeconds(retryAfter) }
     })
   )
 
+const isRefusal = (error: unknown): error is AtCapacity | ShuttingDown =>
+  error instanceof AtCapacity || error instanceof ShuttingDown
+
+/** Answers what gates and critical sections refuse; every other failure stays one. */
+export const answerRefusals = <A, E, R>(
+  effect: Effect.Effect<A, E | AtCapacity | ShuttingDown, R>
+): Effect.Effect<A | HttpServerResponse.HttpServerResponse, Exclude<E, AtCapacity | ShuttingDown>, R> =>
+  effect.pipe(
+    Effect.catch((error) =>
+      isRefusal(error) ? refuse(error) : Effect.fail(error as Exclude<E, AtCapacity | ShuttingDown>)
+    )
+  )
+
 /**
- * Route middleware: turns `ShuttingDown`, wherever it comes from in these routes, into 503 with `Retry-After`.
+ * Route middleware: turns `AtCapacity` and `ShuttingDown`, wherever they come from in these routes, into 503 with
+ * `Retry-After`.
+ *
+ * **When to use**: where a middleware around these routes should see the 503 and not the error: one that logs failures, or
+ * turns them into 500. Without any, the server of `HttpDrain` answers in the same way.
  *
  * @example
  * ```ts
@@ -84,24 +103,15 @@ export const refuse = (error: ShuttingDown): Effect.Effect<HttpServerResponse.Ht
  *
  * const Routes = HttpRouter.use((router) =>
  *   Effect.gen(function* () {
- *     const gate = yield* DrainGate.make("jobs")
+ *     const gate = yield* DrainGate.make("jobs", { capacity: 8, whenFull: "reject" })
  *     yield* router.add("POST", "/jobs", gate.run(Effect.succeed(HttpServerResponse.text("done"))))
  *   })
  * ).pipe(Layer.provide(HttpDrain.refused))
  * ```
  */
-export const refused = HttpRouter.middleware<{ handles: ShuttingDown }>()((httpEffect) =>
+export const refused = HttpRouter.middleware<{ handles: AtCapacity | ShuttingDown }>()((httpEffect) =>
   answerRefusals(httpEffect)
 ).layer
-
-const answerRefusals = <A, E, R>(
-  effect: Effect.Effect<A, E | ShuttingDown, R>
-): Effect.Effect<A | HttpServerResponse.HttpServerResponse, Exclude<E, ShuttingDown>, R> =>
-  effect.pipe(
-    Effect.catch((error) =>
-      error instanceof ShuttingDown ? refuse(error) : Effect.fail(error as Exclude<E, ShuttingDown>)
-    )
-  )
 
 /**
  * Route middleware: from draining on these routes take no new work and answer 503 with `Retry-After`, on whatever

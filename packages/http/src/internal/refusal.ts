@@ -1,18 +1,32 @@
 /**
- * What a client is told when it is not served: 503 for new work past lame duck, 408 for a request that stopped arriving.
+ * What a client is told when it is not served: 503 for new work past lame duck, or for which there is no room; 408 for a
+ * request that stopped arriving.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
+import type { AtCapacity } from "quiesce/AtCapacity"
+import type { ShuttingDown } from "quiesce/ShuttingDown"
 
-const contentType = "application/problem+json"
+export const contentType = "application/problem+json"
 
-const problem = (status: number, title: string, detail: string): string =>
-  JSON.stringify({ type: "about:blank", title, status, detail })
+const problem = (status: number, title: string, detail: string) => ({ type: "about:blank", title, status, detail })
 
-export const unavailable = (detail: string): string => problem(503, "Service Unavailable", detail)
+const unavailable = (detail: string) => problem(503, "Service Unavailable", detail)
 
-const stopping = unavailable("This instance is stopping and takes no new work. Retry, on another connection.")
-const tooSlow = problem(408, "Request Timeout", "The request stopped arriving while this instance was stopping.")
+/** The members of the error are there too, so that a client of effect's own gets it back. */
+export const problemOf = (refusal: AtCapacity | ShuttingDown) => {
+  const { _tag, kind, message } = refusal
+  return _tag === "AtCapacity"
+    ? { ...unavailable(message), _tag, kind, capacity: refusal.capacity }
+    : { ...unavailable(message), _tag, kind }
+}
+
+const stopping = JSON.stringify(
+  unavailable("This instance is stopping and takes no new work. Retry, on another connection.")
+)
+const tooSlow = JSON.stringify(
+  problem(408, "Request Timeout", "The request stopped arriving while this instance was stopping.")
+)
 
 /** Seconds, as `Retry-After` wants them; never zero, which would ask for a retry against the same closing door. */
 export const retryAfterSeconds = (millis: number): string => String(Math.max(1, Math.ceil(millis / 1000)))

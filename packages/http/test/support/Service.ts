@@ -62,7 +62,7 @@ export class Service {
 
   /** Waits until so much is in flight. */
   inFlight(kind: string, count: number): Promise<void> {
-    return until(() => this.app.lifecycle.statusUnsafe().inFlight[kind] === count)
+    return until(() => (this.app.lifecycle.statusUnsafe().inFlight[kind] ?? 0) === count)
   }
 
   stop(): Promise<Report.Report> {
