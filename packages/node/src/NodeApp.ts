@@ -66,6 +66,7 @@ export interface Options extends Omit<App.Options, "lingering"> {
  *   layer as `default`. Keep other imports out of the entry module.
  * - SIGTERM, SIGINT, SIGHUP (SIGBREAK on Windows) ask for a graceful stop; the next one leaves at once (see `escalation`).
  *   Where something can be reloaded (`@quiesce/reload`), SIGHUP asks for that instead, and is no stop signal in any state.
+ *   While the application starts a SIGHUP is kept until it runs: only then is it known which of the two it means.
  * - An uncaught exception or an unhandled rejection is logged, stops the application gracefully within
  *   `crashGracePeriod`, and ends with exit code 1.
  * - Exit codes: 0 clean, 70 degraded, 1 or the error's own code when the reason is a failure, 78 configuration, 124 the grace

@@ -28,6 +28,37 @@ describe("a process run by NodeApp", () => {
     expect(stopMillis).toBeLessThan(5000)
   })
 
+  it("keeps a SIGHUP until the start has ended, which might have brought something to reload, and then stops", async () => {
+    const program = `
+      import * as Effect from "effect/Effect"
+      import * as Layer from "effect/Layer"
+      import * as NodeApp from "@quiesce/node/NodeApp"
+      process.on("SIGHUP", () => console.log("heard"))
+      const go = new Promise((resolve) => process.once("SIGCONT", resolve))
+      const start = Effect.andThen(Effect.sync(() => console.log("starting")), Effect.promise(() => go))
+      const Part = Layer.effectDiscard(Effect.acquireRelease(start, () => Effect.sync(() => console.log("released"))))
+      NodeApp.run(Part, { name: "slow" })`
+    const child = await Child.inline(program).says("starting")
+    await child.signal("SIGHUP").says("heard")
+    const { code, stderr, stdout } = await child.signal("SIGCONT").ended()
+    expect([code, stdout.includes("Starting -> Running"), stdout.match(/released/g)]).toEqual([0, true, ["released"]])
+    expect(stderr).toMatch(/^slow stopped clean in .* \(SIGHUP, exit code 0\)/m)
+  })
+
+  it("drops a SIGHUP that it has kept when the start is stopped", async () => {
+    const program = `
+      import * as Effect from "effect/Effect"
+      import * as Layer from "effect/Layer"
+      import * as NodeApp from "@quiesce/node/NodeApp"
+      process.on("SIGHUP", () => console.log("heard"))
+      NodeApp.run(Layer.effectDiscard(Effect.andThen(Effect.sync(() => console.log("starting")), Effect.never)))`
+    const child = await Child.inline(program).says("starting")
+    await child.signal("SIGHUP").says("heard")
+    const { code, stderr } = await child.signal("SIGTERM").ended()
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^app stopped clean in .* \(SIGTERM, exit code 0\)/m)
+  })
+
   it("catches a SIGTERM that comes before the engine itself is loaded", async () => {
     const child = await Child.node("slow-import.ts").says("handlers are installed")
     const { code, signal } = await child.signal("SIGTERM").ended()

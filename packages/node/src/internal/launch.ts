@@ -7,9 +7,11 @@ import * as Result from "effect/Result"
 import * as App from "quiesce/App"
 import type { Event } from "quiesce/Event"
 import type { Lifecycle } from "quiesce/Lifecycle"
+import { exitCodes } from "quiesce/Outcome"
 import * as Report from "quiesce/Report"
 import type { Options } from "../NodeApp.ts"
 import { EventFile, eventFilePath } from "./EventFile.ts"
+import { hangUp } from "./hangUp.ts"
 import { importLayer, type LazyLayer } from "./importLayer.ts"
 import { KeepAlive } from "./KeepAlive.ts"
 import { logging } from "./logging.ts"
@@ -60,7 +62,7 @@ export const launch = <A, E>(
   const patience = Effect.runSync(Effect.result(platformGrace))
   if (Result.isFailure(patience)) {
     output.error(patience.failure)
-    return output.exit(configurationError, flushLimit)
+    return output.exit(exitCodes.configuration, flushLimit)
   }
 
   const started = Effect.runSync(
@@ -81,14 +83,9 @@ export const launch = <A, E>(
   process.on("uncaughtException", (error) => started.reportCrashUnsafe("uncaughtException", error))
   process.on("unhandledRejection", (reason) => started.reportCrashUnsafe("unhandledRejection", reason))
   signals.answerStatus(() => output.error(statusText(options.name ?? "app", started.lifecycle.statusUnsafe())))
-  signals.deliver((signal) => {
-    // "Read your configuration again", where there is one that can be.
-    if (signal !== "SIGHUP" || !started.requestReloadUnsafe(signal)) started.signalUnsafe(signal)
-  })
+  const hungUp = hangUp(started)
+  signals.deliver((signal) => (signal === "SIGHUP" ? hungUp() : started.signalUnsafe(signal)))
 }
-
-/** EX_CONFIG of sysexits. */
-const configurationError = 78
 
 /** Milliseconds for the last words of who forces an exit, or does not even start. */
 const flushLimit = 40
