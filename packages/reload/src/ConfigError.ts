@@ -3,6 +3,7 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { exitCodes } from "quiesce/Outcome"
 
 /**
  * One thing that is wrong.
@@ -30,8 +31,6 @@ export const render = ({ column, file, line, message, path, remedy, variable }: 
   const key = path === "" ? "" : variable === undefined ? ` ${path}` : ` (${path})`
   return `${place}${key}: ${message}; ${remedy}`
 }
-
-const EX_CONFIG = 78
 
 /**
  * The configuration cannot be used. All that is wrong with it is in one error, so that it can be mended in one go.
@@ -63,7 +62,7 @@ const EX_CONFIG = 78
 export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
   issues: Schema.NonEmptyArray(Issue)
 }) {
-  override readonly [Runtime.errorExitCode] = EX_CONFIG
+  override readonly [Runtime.errorExitCode] = exitCodes.configuration
 
   override get message(): string {
     const lines = this.issues.map(render)

@@ -18,7 +18,7 @@ import { logIssues } from "./internal/logIssues.ts"
 import { isMapping } from "./internal/paths.ts"
 import { split, writeAtomically } from "./internal/save.ts"
 import * as Shape from "./internal/shape.ts"
-import { readSources } from "./internal/sources.ts"
+import { defaultDebounce, readSources } from "./internal/sources.ts"
 
 export interface Options<T, E> {
   /**
@@ -34,6 +34,13 @@ export interface Options<T, E> {
    * @default none: the environment is not looked at
    */
   readonly env?: string | undefined
+  /**
+   * Whether the first file may be missing too: then what is in the other files and the environment holds, and the defaults of
+   * the schema.
+   *
+   * @default false
+   */
+  readonly optional?: boolean | undefined
   /**
    * The version of what the schema describes. A file says its own as `version: 2`; one that says nothing is of version 1.
    *
@@ -62,7 +69,8 @@ export interface ConfigFile<out T> {
  * **When to use**: once for each configuration of an application, at the top of a module.
  *
  * **Details**: several paths are laid over each other key by key, the later ones first; all but the first may be missing, for
- * what is only on one machine. The extension says the format: `.yaml`, `.yml`, `.json` (comments are allowed), `.toml`. The
+ * what is only on one machine, and with `optional` the first too. A file that is there says something, if only in a comment: an
+ * empty one is refused, because a save that has failed leaves one. The extension says the format: `.yaml`, `.yml`, `.json` (comments are allowed), `.toml`. The
  * schema must neither need services nor do anything asynchronous.
  *
  * **Errors**: a path of another format, or a version whose migrations are not complete, is a mistake in the program and
@@ -87,7 +95,7 @@ export const make = <T, E>(
   options: Options<T, E>
 ): ConfigFile<T> => {
   const paths = typeof path === "string" ? [path] : path
-  const { env, migrations = [], schema, version } = options
+  const { env, migrations = [], optional = false, schema, version } = options
   if (migrations.length !== (version ?? 1) - 1)
     throw new Error(
       `ConfigFile.make(${paths[0]}): version ${version ?? 1} needs ${(version ?? 1) - 1} migrations, one from each version before it, and has ${migrations.length}`
@@ -99,10 +107,10 @@ export const make = <T, E>(
     paths,
     variables: variables.map(({ name }) => name),
     definition: {
-      files: paths.map((each) => {
+      files: paths.map((each, index) => {
         const format = formatOf(each)
         if (format === undefined) throw new Error(`ConfigFile.make(${each}): name a .yaml, .yml, .json or .toml file`)
-        return { path: each, format }
+        return { path: each, format, mayBeMissing: optional || index > 0 }
       }),
       codec,
       ast: schema.ast,
@@ -171,12 +179,15 @@ export const migration = <T, E>(
  *
  * **When to use**: in scripts and tests; in an application `layer`, or `Reload.layer`.
  *
+ * **Details**: files that were changed in the last 10 seconds are taken when they are the same 100 ms later: somebody may be
+ * writing them.
+ *
  * **Errors**: `ConfigError` with everything that is wrong.
  *
  * **Interruption safety**: it only reads.
  */
 export const load = <T>(file: ConfigFile<T>): Effect.Effect<T, ConfigError, FileSystem.FileSystem> =>
-  Effect.flatMap(readSources(file.definition), (sources) =>
+  Effect.flatMap(readSources(file.definition, defaultDebounce), (sources) =>
     Effect.map(Effect.fromResult(decode(sources, file.definition)), ({ value }) => value)
   )
 

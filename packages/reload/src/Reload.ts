@@ -24,7 +24,7 @@ import { decode } from "./internal/decode.ts"
 import { logIssues } from "./internal/logIssues.ts"
 import * as Metrics from "./internal/metrics.ts"
 import { split } from "./internal/save.ts"
-import { readSources } from "./internal/sources.ts"
+import { defaultDebounce, readSources } from "./internal/sources.ts"
 import { watchFolder } from "./internal/watch.ts"
 import type { ReloadFailed } from "./ReloadFailed.ts"
 
@@ -43,7 +43,10 @@ export interface Reload<out T> {
   readonly status: Effect.Effect<Status>
   /** The status now, and each later one. */
   readonly statuses: Stream.Stream<Status>
-  /** Reloads now, waits for the end, and says what came of it. `trigger` is for the log. */
+  /**
+   * Reloads, waits for the end, and says what came of it. When the file has just been changed, it has to be left alone for
+   * `debounce` first. `trigger` is for the log.
+   */
   readonly reload: (trigger: string) => Effect.Effect<Reloaded, ConfigError | ReloadFailed | ShuttingDown>
   /** Takes part in each reload until the scope closes; what `Reloadable` is made of. */
   readonly join: (participant: Participant<T>) => Effect.Effect<void, never, Scope.Scope>
@@ -59,7 +62,9 @@ export interface Options {
    */
   readonly name?: string | undefined
   /**
-   * How long the file has to be left alone before it is looked at.
+   * How long the file has to be left alone before it is taken, whatever the reason to look at it: one that was changed in the
+   * last 10 seconds is taken when it is the same after this time, and refused when it is not after 50 times it. So a save in
+   * place is never seen half-done, unless its writer pauses for longer in the middle of it.
    *
    * @default 100 milliseconds: editors write, and rename, in several steps within a few; people do not notice it
    */
@@ -98,7 +103,7 @@ export interface Options {
  * **Errors**: at start `ConfigError`, exit code 78.
  *
  * **Interruption safety**: a stop abandons a reload that is going on; what it has built is released, and everything stays as it
- * was.
+ * was. One that comes when all is in place finds the reload done: what is in force is always what was told.
  *
  * @example
  * ```ts
@@ -134,13 +139,13 @@ export const layer = <Self, T>(
 const make = <T>(
   name: string,
   { definition, paths }: ConfigFile<T>,
-  { debounce = "100 millis", poll = "30 seconds", timeout = "30 seconds" }: Options
+  { debounce = defaultDebounce, poll = "30 seconds", timeout = "30 seconds" }: Options
 ): Effect.Effect<Reload<T>, ConfigError, FileSystem.FileSystem | Lifecycle | Scope.Scope> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const environment = yield* ConfigProvider.ConfigProvider
     const lifecycle = yield* Lifecycle
-    const sources = yield* readSources(definition)
+    const sources = yield* readSources(definition, debounce)
     const decoded = yield* Effect.tapError(Effect.fromResult(decode(sources, definition)), logIssues)
     const lastSuccess = yield* Clock.currentTimeMillis
     const first: State<T> = {
@@ -154,7 +159,12 @@ const make = <T>(
     yield* Metrics.record(name, first)
     const state = yield* SubscriptionRef.make(first)
     const health = yield* lifecycle.health.contribute(name, "readiness", "Degraded", "pass")
-    const coordinator = new Coordinator({ name, definition, timeout }, lifecycle, { sources, decoded, state, health })
+    const coordinator = new Coordinator({ name, definition, debounce, timeout }, lifecycle, {
+      sources,
+      decoded,
+      state,
+      health
+    })
 
     /** Who has asked, and what may have happened, since the last reload began; many are one. */
     const asked = new Set<string>()

@@ -1,13 +1,14 @@
 /** Reading, explaining, migrating and saving a configuration. */
 import { mkdtempSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
@@ -154,7 +155,7 @@ describe("everything that is wrong is told at once, with its place and what to d
           remedy: "create it, or correct the path and its permissions"
         }
       ])
-      expect(yield* loading(file, { "base.yaml": "" })).toEqual({})
+      expect(yield* loading(file, { "base.yaml": "# nothing" })).toEqual({})
     })
   )
 
@@ -208,6 +209,39 @@ describe("a configuration", () => {
     })
   )
 
+  it.effect("whose file is optional is what the environment says, and tells in which file the rest belongs", () =>
+    Effect.gen(function* () {
+      const file = ConfigFile.make(["base.yaml", "more.yaml"], {
+        schema: Schema.Struct({ host: Schema.String, port: Port }),
+        env: "APP",
+        optional: true,
+        version: 2,
+        migrations: [ConfigFile.migration(Schema.Struct({ port: Port }), ({ port }) => ({ port, host: "old" }))]
+      })
+      expect(yield* loading(file, {}, { APP_HOST: "h", APP_PORT: "80" })).toEqual({ host: "h", port: 80 })
+      expect(yield* loading(file, { "more.yaml": "version: 2\nport: 81" }, { APP_HOST: "h" })).toMatchObject({
+        port: 81
+      })
+      expect(yield* problemsOf(file, {}, { APP_HOST: "h" })).toEqual([
+        "base.yaml port: is missing; add it (an integer between 1 and 65535), or set APP_PORT"
+      ])
+    })
+  )
+
+  it.effect("of an empty file is none, as a save that has failed leaves it; a comment is one", () =>
+    Effect.gen(function* () {
+      const withDefaults = Schema.Struct({ port: Port.pipe(Schema.withDecodingDefaultKey(Effect.succeed(80))) })
+      for (const name of ["s.yaml", "s.json", "s.toml"]) {
+        const file = ConfigFile.make(name, { schema: withDefaults, optional: true })
+        for (const empty of ["", "\n", " \n\t"])
+          expect(yield* problemsOf(file, { [name]: empty })).toEqual([
+            `${name}: is empty; write what is wanted, or a comment if nothing is`
+          ])
+        expect(yield* loading(file, { [name]: "# as it is" })).toEqual({ port: 80 })
+      }
+    })
+  )
+
   it.effect("is a service, when it need not reload", () =>
     Effect.gen(function* () {
       class Settings extends Context.Service<Settings, { readonly port: number }>()("test/Settings") {}
@@ -257,6 +291,22 @@ describe("a file of an older version", () => {
     )
   }
 
+  it.live("stays on the disk as it is: nothing writes it back", () =>
+    Effect.gen(function* () {
+      const path = join(mkdtempSync(join(tmpdir(), "quiesce-old-")), "s.yaml")
+      const text = "# by hand\nport:   80\n"
+      writeFileSync(path, text)
+      utimesSync(path, new Date("2000-01-01"), new Date("2000-01-01"))
+      const old = ConfigFile.make(path, {
+        schema: Schema.Struct({ server: Schema.Struct({ port: Schema.Int }) }),
+        version: 2,
+        migrations: [ConfigFile.migration(Schema.Struct({ port: Schema.Int }), ({ port }) => ({ server: { port } }))]
+      })
+      expect(yield* Effect.provide(ConfigFile.load(old), NodeFileSystem.layer)).toEqual({ server: { port: 80 } })
+      expect([readFileSync(path, "utf8"), statSync(path).mtime]).toEqual([text, new Date("2000-01-01")])
+    })
+  )
+
   it.effect("that is wrong is explained in the words of its version; a newer one is refused", () =>
     Effect.gen(function* () {
       expect(yield* problemsOf(file, { "s.yaml": "port: eighty" })).toEqual([
@@ -298,6 +348,40 @@ describe("a save", () => {
       })
     )
   }
+
+  it.live("flushes the new file before it takes the place of the old one, and the folder after that", () =>
+    Effect.gen(function* () {
+      const path = join(folder(), "s.json")
+      const done: Array<string> = []
+      const say = (what: string) => Effect.sync(() => void done.push(what))
+      const called = (name: string) => basename(name).replace(/[0-9a-f]{8}/, "*")
+      const recording = Layer.effect(
+        FileSystem.FileSystem,
+        Effect.map(FileSystem.FileSystem, (fs) =>
+          FileSystem.FileSystem.of({
+            ...fs,
+            writeFileString: (to, text, options) =>
+              Effect.tap(fs.writeFileString(to, text, options), say(`write ${called(to)} ${options?.flag}`)),
+            rename: (from, to) => Effect.tap(fs.rename(from, to), say(`rename ${called(from)} to ${called(to)}`)),
+            open: (opened, options) =>
+              Effect.map(fs.open(opened, options), (file) => {
+                const what = opened === join(path, "..", "/") ? "the folder" : called(opened)
+                const sync = Effect.tap(file.sync, say(`flush ${what}`))
+                return new Proxy(file, { get: (of, key) => (key === "sync" ? sync : Reflect.get(of, key)) })
+              })
+          })
+        )
+      ).pipe(Layer.provide(NodeFileSystem.layer))
+      const file = ConfigFile.make(path, { schema: Schema.Struct({ port: Schema.Int }) })
+      yield* Effect.provide(ConfigFile.save(file, { port: 80 }), recording)
+      expect(done).toEqual([
+        "write .s.json.*.tmp wx",
+        "flush .s.json.*.tmp",
+        "rename .s.json.*.tmp to s.json",
+        "flush the folder"
+      ])
+    })
+  )
 
   it.live("keeps permissions and links, and leaves nothing beside the file but what another save may be writing", () =>
     Effect.gen(function* () {

@@ -1,5 +1,6 @@
 /** Law 14, `reload-atomic`: a failed reload leaves the old configuration and the old instances serving. */
 import { describe, expect, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -167,6 +168,23 @@ describe("a reload", () => {
         ["discarded nowhere"]
       ])
       expect(told(app.events)).toEqual(["started by test", `failed: ${error.message}`])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("in the very step of which the stop comes is told as done: the new configuration is in force", () =>
+    Effect.gen(function* () {
+      const { app, client, config, files } = yield* live()
+      yield* config.join({
+        name: "second",
+        prepare: () => Effect.succeed({ swap: () => app.signalUnsafe("SIGTERM"), discard: Effect.void })
+      })
+      yield* files.write(path, "host: b")
+      const reloading = yield* Effect.forkChild(config.reload("test"))
+      yield* Effect.yieldNow
+      expect(yield* Fiber.join(reloading)).toEqual({ version: 2, changed: ["host"], restart: [] })
+      expect(told(app.events)).toEqual(["started by test", "version 2, changed host, restart "])
+      expect([config.currentUnsafe().host, yield* client.use(Effect.succeed)]).toEqual(["b", "b"])
+      expect(yield* config.status).toMatchObject({ version: 2, rejected: 0, failure: undefined })
     }).pipe(Effect.scoped)
   )
 
@@ -338,6 +356,95 @@ describe("the reasons to reload", () => {
         yield* settle
       }
       expect(yield* Fiber.join(seen)).toEqual(["a", "b", "c"])
+    })
+  )
+})
+
+describe("a file that has just been changed", () => {
+  const now = Clock.currentTimeMillis
+
+  it.effect("is taken when it is the same after a while, whatever the reason to look at it", () =>
+    Effect.gen(function* () {
+      const { app, config, files } = yield* live({ options: { poll: 1000 } })
+      // Somebody saves it in steps of 60 ms, and is asked for it and looked at all the while.
+      for (const text of ["host: ", "host: half", "host: half-done", "host: whole"]) {
+        yield* files.write(path, text, { told: false, modified: yield* now })
+        app.requestReloadUnsafe("SIGHUP")
+        yield* TestClock.adjust(60)
+      }
+      expect(told(app.events)).toEqual([])
+      yield* TestClock.adjust(2000)
+      expect(told(app.events)).toEqual([
+        "started by SIGHUP",
+        "version 2, changed host, restart ",
+        "started by SIGHUP",
+        "version 2, changed , restart "
+      ])
+      expect(config.currentUnsafe().host).toBe("whole")
+    })
+  )
+
+  it.effect("is taken at once when its time says nothing: long ago, or far in the future", () =>
+    Effect.gen(function* () {
+      const { config, files } = yield* live()
+      yield* TestClock.adjust("1 day")
+      for (const [host, hours] of [
+        ["b", -1],
+        ["c", 1]
+      ] as const) {
+        yield* files.write(path, `host: ${host}`, { told: false, modified: (yield* now) + hours * 3_600_000 })
+        expect((yield* config.reload("test")).changed).toEqual(["host"])
+      }
+    })
+  )
+
+  it.effect("is taken a little later when the clock of its drive is ahead", () =>
+    Effect.gen(function* () {
+      const { config, files } = yield* live()
+      yield* files.write(path, "host: b", { told: false, modified: (yield* now) + 5000 })
+      const reloading = yield* Effect.forkChild(config.reload("test"))
+      yield* TestClock.adjust(100)
+      expect((yield* Fiber.join(reloading)).changed).toEqual(["host"])
+    })
+  )
+
+  it.effect("and again and again is refused in the end, and taken when it is left alone", () =>
+    Effect.gen(function* () {
+      const { config, files } = yield* live({ options: { poll: 1000 } })
+      const write = Effect.flatMap(now, (modified) =>
+        files.write(path, `host: at-${modified}`, { told: false, modified })
+      )
+      yield* write
+      const writer = yield* Effect.forkChild(Effect.forever(Effect.delay(write, 50)))
+      const refused = yield* Effect.forkChild(Effect.flip(config.reload("test")))
+      yield* TestClock.adjust(5100)
+      const { message } = yield* Fiber.join(refused)
+      expect(message).toContain(
+        `${path}: is written to again and again; leave it alone for a moment, or save it in one step`
+      )
+      expect([config.currentUnsafe().host, (yield* config.status).failure]).toEqual(["a", message])
+      yield* Fiber.interrupt(writer)
+      yield* TestClock.adjust("10 seconds")
+      expect([config.currentUnsafe().host.slice(0, 3), (yield* config.status).failure]).toEqual(["at-", undefined])
+    })
+  )
+
+  it.effect("is waited for by the start too", () =>
+    Effect.gen(function* () {
+      const files = new MemoryFiles()
+      yield* files.write(path, "", { modified: 0 })
+      const main = Layer.effectDiscard(
+        Effect.gen(function* () {
+          const config = yield* Config
+          expect((yield* config.current).host).toBe("b")
+        })
+      ).pipe(Layer.provide(Reload.layer(Config, file)), Layer.provide(files.layer))
+      const app = yield* App.start(main)
+      yield* TestClock.adjust(50)
+      expect(app.lifecycle.stateUnsafe()).toBe("Starting")
+      yield* files.write(path, "host: b", { modified: 50 })
+      yield* TestClock.adjust(200)
+      expect(app.lifecycle.stateUnsafe()).toBe("Running")
     })
   )
 })

@@ -1,5 +1,16 @@
 /** Real files, a real file system that tells of their changes, real processes and signals. */
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
@@ -190,6 +201,108 @@ describe("a storm of changes", () => {
   )
 })
 
+describe("a save in place, in several steps", () => {
+  const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 1e9))
+  const withDefault = Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed("default")))
+  const allDefaults = Schema.Struct({ first: withDefault, second: withDefault, third: withDefault })
+  class Lenient extends Context.Service<Lenient, Reload.Reload<typeof allDefaults.Type>>()("test/Lenient") {}
+  const whole = (value: string): string => `first: ${value}\nsecond: ${value}\nthird: ${value}\n`
+
+  /** A configuration of which every half is a valid one, and all that were in force. */
+  const lenient = (path: string) =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const made = yield* Deferred.make<Lenient["Service"]>()
+      const take = Layer.effectDiscard(
+        Effect.gen(function* () {
+          const config = yield* Lenient
+          const note = ({ first, second, third }: typeof allDefaults.Type) => seen.push(`${first} ${second} ${third}`)
+          yield* Stream.runForEach(config.changes, (each) => Effect.sync(() => note(each))).pipe(Effect.forkScoped)
+          yield* Deferred.succeed(made, config)
+        })
+      )
+      const file = ConfigFile.make(path, { schema: allDefaults })
+      const main = take.pipe(
+        // A quarter of a second: a machine that stands still for a moment must not look like a writer that does.
+        Layer.provide(Reload.layer(Lenient, file, { poll: "20 millis", debounce: "250 millis" })),
+        Layer.provide(NodeFileSystem.layer)
+      )
+      const quiet = Effect.provideService(App.start(main), References.MinimumLogLevel, "None")
+      const app = yield* Effect.acquireRelease(quiet, ({ lifecycle, stopped }) =>
+        Effect.andThen(lifecycle.requestStop(StopReason.finished), stopped)
+      )
+      const config = yield* Deferred.await(made)
+      yield* app.lifecycle.running
+      return { app, config, seen }
+    })
+
+  const saveInSteps = (path: string, text: string) =>
+    Effect.gen(function* () {
+      const file = openSync(path, "w")
+      for (let at = 0; at < text.length;) {
+        yield* Effect.sleep(yield* Random.nextIntBetween(1, 20))
+        const end = at + (yield* Random.nextIntBetween(1, text.length))
+        writeSync(file, text.slice(at, end))
+        at = end
+      }
+      closeSync(file)
+    })
+
+  it.live(`is never seen half-done, however often it is asked for meanwhile (SEED=${seed})`, () =>
+    Effect.gen(function* () {
+      const path = join(folder(), "settings.yaml")
+      writeFileSync(path, whole("v0"))
+      const { app, config, seen } = yield* lenient(path)
+      const requests = yield* Effect.forkChild(Effect.forever(Effect.delay(config.reload("storm"), 5)))
+      const hangUps = yield* Effect.forkChild(
+        Effect.forever(
+          Effect.delay(
+            Effect.sync(() => app.requestReloadUnsafe("SIGHUP")),
+            3
+          )
+        )
+      )
+      const expected = ["v0 v0 v0"]
+      for (let n = 1; n <= 8; n++) {
+        yield* saveInSteps(path, whole(`v${n}`))
+        yield* config.reload("last")
+        expected.push(`v${n} v${n} v${n}`)
+      }
+      yield* Effect.forEach([requests, hangUps], Fiber.interrupt)
+      expect(seen).toEqual(expected)
+      expect(yield* config.status).toMatchObject({ version: 9, rejected: 0 })
+    }).pipe(Random.withSeed(seed))
+  )
+
+  it.live("is waited for by the start", () =>
+    Effect.gen(function* () {
+      const path = join(folder(), "settings.yaml")
+      const file = openSync(path, "w")
+      const app = yield* Effect.forkChild(lenient(path))
+      for (const piece of ["first: v\n", "second: v\n", "third: v\n"]) {
+        yield* Effect.sleep(50)
+        writeSync(file, piece)
+      }
+      closeSync(file)
+      const { config } = yield* Fiber.join(app)
+      expect(yield* config.current).toEqual({ first: "v", second: "v", third: "v" })
+    })
+  )
+
+  it.live("of which nothing comes for long is an empty file, and no configuration", () =>
+    Effect.gen(function* () {
+      const path = join(folder(), "settings.yaml")
+      writeFileSync(path, whole("v0"))
+      const { config, seen } = yield* lenient(path)
+      writeFileSync(path, "")
+      yield* Stream.runHead(Stream.filter(config.statuses, ({ failure }) => failure?.includes("is empty") === true))
+      writeFileSync(path, whole("v1"))
+      yield* Stream.runHead(Stream.filter(config.statuses, ({ version }) => version === 2))
+      expect([seen, (yield* config.status).failure]).toEqual([["v0 v0 v0", "v1 v1 v1"], undefined])
+    })
+  )
+})
+
 describe("a process", () => {
   const start = (path: string, env: Readonly<Record<string, string>> = {}) =>
     ChildApp.start({ args: [fixture("app.ts")], env: { CONFIG: path, POLL: "never", ...env } })
@@ -219,6 +332,24 @@ describe("a process", () => {
       expect([code, report?.reason]).toEqual([0, { _tag: "Signal", signal: "SIGTERM" }])
       expect(output.match(/let go of \w+/g)).toEqual(["let go of a", "let go of b", "let go of c"])
       expect(output).not.toContain("hunter2")
+    })
+  )
+
+  it.live("that gets a SIGHUP before its configuration is there keeps it, reloads when it runs, and lives on", () =>
+    Effect.gen(function* () {
+      const path = join(folder(), "settings.yaml")
+      writeFileSync(path, "host: a\npassword: x")
+      const child = yield* start(path, { WAITS: "yes" })
+      yield* child.says("waiting")
+      yield* child.signal("SIGHUP")
+      yield* child.says("heard SIGHUP")
+      yield* child.signal("SIGCONT")
+      yield* child.happened((event) => event._tag === "Reloaded")
+      yield* child.says("serving a")
+      yield* child.signal("SIGTERM")
+      const { code, events, report } = yield* child.ended
+      expect([code, report?.reason]).toEqual([0, { _tag: "Signal", signal: "SIGTERM" }])
+      expect(events.flatMap((event) => (event._tag === "ReloadStarted" ? [event.trigger] : []))).toEqual(["SIGHUP"])
     })
   )
 

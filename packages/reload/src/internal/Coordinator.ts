@@ -12,7 +12,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import type { Lifecycle, Reloaded } from "quiesce/Lifecycle"
+import type { Lifecycle, Reloaded, Swap } from "quiesce/Lifecycle"
 import type { ShuttingDown } from "quiesce/ShuttingDown"
 import type { ConfigError } from "../ConfigError.ts"
 import { ReloadFailed } from "../ReloadFailed.ts"
@@ -63,6 +63,7 @@ export class Coordinator<T> {
   readonly #name: string
   readonly #definition: Definition<T>
   readonly #lifecycle: Lifecycle["Service"]
+  readonly #debounce: Duration.Input
   readonly #timeout: Duration.Input
   readonly #health: Health
   readonly #turn = Semaphore.makeUnsafe(1)
@@ -71,7 +72,12 @@ export class Coordinator<T> {
   #seen: string
 
   constructor(
-    options: { readonly name: string; readonly definition: Definition<T>; readonly timeout: Duration.Input },
+    options: {
+      readonly name: string
+      readonly definition: Definition<T>
+      readonly debounce: Duration.Input
+      readonly timeout: Duration.Input
+    },
     lifecycle: Lifecycle["Service"],
     first: {
       readonly sources: Sources
@@ -82,6 +88,7 @@ export class Coordinator<T> {
   ) {
     this.#name = options.name
     this.#definition = options.definition
+    this.#debounce = options.debounce
     this.#timeout = options.timeout
     this.#lifecycle = lifecycle
     this.#health = first.health
@@ -96,15 +103,13 @@ export class Coordinator<T> {
 
   /** Somebody asks: whatever comes of it is told. */
   reload(trigger: string): Effect.Effect<Reloaded, ConfigError | ReloadFailed | ShuttingDown, FileSystem.FileSystem> {
-    return this.#turn.withPermit(
-      Effect.flatMap(readSources(this.#definition), (sources) => this.#reload(trigger, sources))
-    )
+    return this.#turn.withPermit(Effect.flatMap(this.#read, (sources) => this.#reload(trigger, sources)))
   }
 
   /** Something may have changed: where nothing has, that is a success, and not worth a word. */
   look(trigger: string): Effect.Effect<void, never, FileSystem.FileSystem> {
     return this.#turn.withPermit(
-      Effect.flatMap(readSources(this.#definition), (sources) =>
+      Effect.flatMap(this.#read, (sources) =>
         sources.fingerprint === this.#seen
           ? this.#unchanged
           : // It has been told already, as an event and in the log.
@@ -113,6 +118,10 @@ export class Coordinator<T> {
     )
   }
 
+  readonly #read: Effect.Effect<Sources, never, FileSystem.FileSystem> = Effect.suspend(() =>
+    readSources(this.#definition, this.#debounce, this.#seen)
+  )
+
   readonly #unchanged: Effect.Effect<void> = Effect.suspend(() =>
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
       this.#update((state) => (state.failure === undefined ? { ...state, lastSuccess: now } : state))
@@ -120,10 +129,10 @@ export class Coordinator<T> {
   )
 
   #reload(trigger: string, sources: Sources): Effect.Effect<Reloaded, ConfigError | ReloadFailed | ShuttingDown> {
-    return this.#lifecycle.reload({ name: this.#name, trigger }, this.#replace(sources))
+    return this.#lifecycle.reload({ name: this.#name, trigger }, (swap) => this.#replace(sources, swap))
   }
 
-  #replace(sources: Sources): Effect.Effect<Reloaded, ConfigError | ReloadFailed> {
+  #replace(sources: Sources, swap: Swap): Effect.Effect<Reloaded, ConfigError | ReloadFailed> {
     const replace = Effect.gen({ self: this }, function* () {
       this.#seen = sources.fingerprint
       const { next, restart } = yield* this.#next(sources)
@@ -134,18 +143,16 @@ export class Coordinator<T> {
         Effect.gen({ self: this }, function* () {
           const prepared = same ? [] : yield* this.#prepare(next.value, restore)
           const now = yield* Clock.currentTimeMillis
-          for (const { swap } of prepared) swap()
-          this.#inForce = next
-          const state = yield* this.#update((old) => ({
-            ...old,
-            value: same ? old.value : next.value,
-            version: same ? old.version : old.version + 1,
-            lastSuccess: now,
-            failure: undefined,
-            restart
-          }))
-          const changed = same ? [] : Paths.changes(before.plain, next.plain)
-          return { version: state.version, changed, restart }
+          const old = yield* SubscriptionRef.get(this.state)
+          const version = same ? old.version : old.version + 1
+          const reloaded = yield* swap(() => {
+            for (const each of prepared) each.swap()
+            this.#inForce = next
+            return { version, changed: same ? [] : Paths.changes(before.plain, next.plain), restart }
+          }).pipe(Effect.onInterrupt(() => discardAll(prepared)))
+          const value = same ? old.value : next.value
+          yield* this.#update((old) => ({ ...old, value, version, lastSuccess: now, failure: undefined, restart }))
+          return reloaded
         })
       )
     })
@@ -202,9 +209,7 @@ export class Coordinator<T> {
       )
     const all = restore(Effect.forEach(this.participants, one, { concurrency: "unbounded", discard: true }))
     return Effect.onExit(Effect.as(all, prepared), (exit) =>
-      Exit.isSuccess(exit)
-        ? Effect.void
-        : Effect.forEach(prepared, ({ discard }) => discard, { concurrency: "unbounded", discard: true })
+      Exit.isSuccess(exit) ? Effect.void : discardAll(prepared)
     )
   }
 
@@ -216,3 +221,6 @@ export class Coordinator<T> {
     })
   }
 }
+
+const discardAll = (prepared: ReadonlyArray<Prepared>): Effect.Effect<void> =>
+  Effect.forEach(prepared, ({ discard }) => discard, { concurrency: "unbounded", discard: true })

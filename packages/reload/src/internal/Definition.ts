@@ -9,8 +9,8 @@ import type { Path } from "./paths.ts"
 export type Migration = Schema.Codec<unknown, unknown>
 
 export interface Definition<T> {
-  /** Laid over each other in this order; all but the first may be missing. */
-  readonly files: ReadonlyArray<{ readonly path: string; readonly format: Format }>
+  /** Laid over each other in this order. */
+  readonly files: ReadonlyArray<{ readonly path: string; readonly format: Format; readonly mayBeMissing: boolean }>
   /** From plain data. */
   readonly codec: Schema.Codec<T, unknown>
   readonly ast: SchemaAST.AST

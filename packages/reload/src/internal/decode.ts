@@ -31,7 +31,10 @@ export const decode = <T>(sources: Sources, definition: Definition<T>): Result.R
   const unread: Array<Issue> = []
   for (const [index, { failure, path: file, text }] of sources.texts.entries()) {
     if (failure !== undefined) {
-      unread.push({ file, path: "", message: failure, remedy: "create it, or correct the path and its permissions" })
+      unread.push({ file, path: "", ...failure })
+    } else if (text?.trim() === "") {
+      // What a save that failed, or is not done, has left; as a configuration it would put all defaults in force.
+      unread.push({ file, path: "", message: "is empty", remedy: "write what is wanted, or a comment if nothing is" })
     } else if (text !== undefined) {
       const parsed = parse(definition.files[index]?.format ?? "yaml", text)
       const { problems } = parsed
@@ -50,8 +53,11 @@ export const decode = <T>(sources: Sources, definition: Definition<T>): Result.R
   const migrated = documents.map((document) => migrate(document, definition))
   const failedMigrations = failWith(migrated.flatMap((each) => (Result.isFailure(each) ? each.failure : [])))
   if (failedMigrations !== undefined) return failedMigrations
+  const read = migrated.flatMap((each) => (Result.isSuccess(each) ? [each.success] : []))
+  // Without any, the first is still where people are told to write something.
+  const nowhere = { file: definition.files[0]?.path, parsed: { value: {}, locate: () => undefined } }
   const layers = [
-    ...migrated.flatMap((each) => (Result.isSuccess(each) ? [each.success] : [])),
+    ...(read.length === 0 ? [nowhere] : read),
     { file: undefined, parsed: { value: valueOf(sources.environment), locate: () => undefined } }
   ]
   const plain = layers.reduce<unknown>((below, { parsed }) => Paths.merge(below, parsed.value), {})
