@@ -9,8 +9,9 @@ import { Settings } from "./settings/Settings.ts"
 const host = "127.0.0.1"
 
 export const layer = Layer.unwrap(
-  Effect.map(Settings, ({ healthPort }) =>
-    HealthProbes.layer({ host, port: healthPort }).pipe(
+  Effect.gen(function* () {
+    const { healthPort } = yield* (yield* Settings).current
+    return HealthProbes.layer({ host, port: healthPort }).pipe(
       Layer.catchTag("ListenError", (error) =>
         Layer.effect(
           HealthProbes.HealthProbes,
@@ -19,5 +20,5 @@ export const layer = Layer.unwrap(
       ),
       Component.make("health")
     )
-  )
+  })
 )

@@ -2,19 +2,23 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
+import * as Metric from "effect/Metric"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Layer from "effect/Layer"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import * as TestClock from "effect/testing/TestClock"
 import * as App from "quiesce/App"
-import * as Settings from "../src/settings/Settings.ts"
+import { Configuration } from "../src/settings/Configuration.ts"
+import { Settings } from "../src/settings/Settings.ts"
 import { type Claim, RunQueue } from "../src/store/RunQueue.ts"
 import { Executor } from "../src/worker/Executor.ts"
 import * as Worker from "../src/worker/Worker.ts"
-import { environment } from "./support/stores.ts"
 
 const outage = new SqlError({ reason: new ConnectionError({ cause: new Error("gone") }) })
 
@@ -27,6 +31,9 @@ class Scene {
   away = false
   silent = false
   stolen = false
+  /** How long a claim waits for its answer. */
+  slow: Duration.Input = 0
+  configuration = configuration({})
   #waiting: Array<number>
 
   constructor(runs: number) {
@@ -51,7 +58,7 @@ class Scene {
         const id = this.#waiting.shift()
         return Effect.succeed(
           id === undefined ? Option.none() : Option.some({ id, attempt: 1, token: `${id}`, cases: ["a"] })
-        )
+        ).pipe(Effect.delay(this.slow))
       }),
     extend: ({ id }) => Effect.tap(this.#does(`extend ${id}`), () => Effect.sync(() => this.log.pop())),
     complete: ({ id }, _, { status }) => this.#does(`${status} ${id}`),
@@ -65,20 +72,29 @@ const server = Layer.succeed(
   HttpServer.make({ address: NetAddress.inetAddressFromStringUnsafe("127.0.0.1:1"), serve: () => Effect.void })
 )
 
+type Written = typeof Configuration.Encoded
+
+const configuration = (written: Written) => Schema.decodeSync(Configuration)({ workers: 2, instance: "me", ...written })
+
 const launch = (
   scene: Scene,
   execute: (claim: Claim) => Effect.Effect<void>,
-  env: Record<string, string> = {},
+  written: Written = {},
   options: App.Options = {}
 ) => {
+  scene.configuration = configuration(written)
   const executor = Executor.of({
     execute: (claim) => Effect.as(execute(claim), [{ case: "a", passed: true, duration: 1 }])
   })
   const layer = Worker.layer.pipe(
     Layer.provide(Layer.succeedContext(Context.make(RunQueue, scene.queue).pipe(Context.add(Executor, executor)))),
     Layer.provide(server),
-    Layer.provide(Settings.layer),
-    Layer.provide(environment({ WORKERS: "2", INSTANCE: "me", ...env }))
+    Layer.provide(
+      Layer.mock(Settings, {
+        current: Effect.sync(() => scene.configuration),
+        currentUnsafe: () => scene.configuration
+      })
+    )
   )
   return App.start(layer, { gracePeriod: "20 seconds", drain: "12 seconds", interrupt: "3 seconds", ...options })
 }
@@ -128,7 +144,9 @@ describe("the worker", () => {
       yield* TestClock.adjust("1 second")
       expect((yield* app.stopped).duration).toBe(1000)
       expect(scene.log).toEqual(["reclaim me", "put back 1", "put back 2"])
-    })
+      // From the interruption to the end of the last put back.
+      expect(yield* PrometheusMetrics.format()).toContain('quiesce_tasks_stop_millis_count{task="run"} 1')
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
   )
 
   it.effect("keeps a result while the database is away and stores it when it is back", () =>
@@ -216,7 +234,7 @@ describe("the worker", () => {
       const app = yield* launch(
         scene,
         ({ id }) => Effect.onInterrupt(Effect.sleep("8 seconds"), () => Effect.sync(() => interrupted.push(id))),
-        { WORKERS: "1", LEASE: "9 seconds" }
+        { workers: 1, lease: "9 seconds" }
       )
       yield* TestClock.adjust("1 second")
       scene.stolen = true
@@ -235,13 +253,57 @@ describe("the worker", () => {
     Effect.gen(function* () {
       const scene = new Scene(2)
       const app = yield* launch(scene, ({ id }) => (id === 1 ? Effect.die(new Error("no browser")) : Effect.void), {
-        WORKERS: "1"
+        workers: 1
       })
       yield* TestClock.adjust("1 second")
       expect(scene.log).toEqual(["reclaim me", "errored 1", "passed 2"])
       app.signalUnsafe("SIGTERM")
       yield* settle
       expect((yield* app.stopped).outcome._tag).toBe("Clean")
+    })
+  )
+
+  it.effect("takes more at a time when the settings say so, and finishes what is in hand when they say fewer", () =>
+    Effect.gen(function* () {
+      const scene = new Scene(9)
+      const going = new Set<number>()
+      const app = yield* launch(
+        scene,
+        ({ id }) =>
+          Effect.sync(() => going.add(id)).pipe(
+            Effect.andThen(Effect.sleep("10 seconds")),
+            Effect.ensuring(Effect.sync(() => going.delete(id)))
+          ),
+        { workers: 1 }
+      )
+      yield* TestClock.adjust("1 second")
+      expect(Array.from(going)).toEqual([1])
+      scene.configuration = configuration({ workers: 3 })
+      yield* TestClock.adjust("1 second") // the queue is looked at twice a second
+      expect(Array.from(going)).toEqual([1, 2, 3])
+      scene.configuration = configuration({ workers: 1 })
+      yield* TestClock.adjust("8500 millis")
+      expect([scene.log.slice(1), Array.from(going)]).toEqual([["passed 1"], [2, 3]])
+      yield* TestClock.adjust("2 seconds")
+      expect([scene.log.slice(1), Array.from(going)]).toEqual([["passed 1", "passed 2", "passed 3"], [4]])
+      app.signalUnsafe("SIGTERM")
+      yield* TestClock.adjust("10 seconds")
+      expect(scene.log.slice(4)).toEqual(["passed 4"])
+      expect((yield* app.stopped).outcome._tag).toBe("Clean")
+    })
+  )
+
+  it.effect("puts back a run whose claim is answered when the stop has begun", () =>
+    Effect.gen(function* () {
+      const scene = new Scene(1)
+      scene.slow = "2 seconds"
+      const app = yield* launch(scene, () => Effect.void)
+      yield* TestClock.adjust("1 second") // it has asked, and is not answered yet
+      app.signalUnsafe("SIGTERM")
+      yield* TestClock.adjust("20 seconds")
+      const report = yield* app.stopped
+      expect(scene.log).toEqual(["reclaim me", "put back 1"])
+      expect(report).toMatchObject({ outcome: { _tag: "Clean" }, exitCode: 0, duration: 1000, stragglers: [] })
     })
   )
 

@@ -2,11 +2,12 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { expect, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import { SqlClient } from "effect/sql/SqlClient"
 import { routes } from "../src/api/Http.ts"
-import { stores } from "./support/stores.ts"
+import { stores, storesWith } from "./support/stores.ts"
 
 interface Answer {
   readonly status: number
@@ -29,7 +30,7 @@ class Client extends Context.Service<
   static readonly layer = Layer.effect(
     Client,
     Effect.gen(function* () {
-      const context = yield* Effect.context<SqlClient | Layer.Success<typeof stores>>()
+      const context = yield* Effect.context<Layer.Success<typeof stores>>()
       const served = routes.pipe(
         Layer.provide(NodeHttpServer.layerHttpServices),
         Layer.provide(Layer.succeedContext(context))
@@ -251,6 +252,36 @@ layer(Client.layer.pipe(Layer.provideMerge(stores)), { excludeTestServices: true
       const { body, status } = yield* get(`/runs/${run.id}/results`)
       yield* sql`alter table elsewhere rename to case_results`
       expect([status, body["_tag"]]).toEqual([500, "InternalError"])
+    })
+  )
+})
+
+layer(Client.layer.pipe(Layer.provideMerge(storesWith({ INTAKE: "1" }))), { excludeTestServices: true })((it) => {
+  it.effect(
+    "requests to queue a run that the database keeps waiting are accepted up to a limit, and then refused",
+    () =>
+      Effect.gen(function* () {
+        const { suite } = yield* aSuite
+        const sql = yield* SqlClient
+        const queue = Effect.forkChild(post(`/suites/${suite}/runs`, {}))
+        const [refused, both] = yield* sql.withTransaction(
+          Effect.gen(function* () {
+            yield* sql`lock table runs in exclusive mode`
+            const both = [yield* queue, yield* queue] as const
+            return [yield* Effect.raceFirst(Fiber.join(both[0]), Fiber.join(both[1])), both] as const
+          })
+        )
+        expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"])
+        expect(refused.body).toMatchObject({ _tag: "AtCapacity", capacity: 1 })
+        const statuses = Array.from(yield* Fiber.joinAll(both), ({ status }) => status)
+        expect(statuses.toSorted((a, b) => a - b)).toEqual([202, 503])
+      })
+  )
+
+  it.effect("metrics are there for Prometheus", () =>
+    Effect.gen(function* () {
+      const { body } = yield* get("/metrics")
+      expect(body["text"]).toMatch(/^quiesce_check\{check="database",kind="readiness"\} [01]$/m)
     })
   )
 })

@@ -4,22 +4,16 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { createServer } from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { inject } from "vitest"
 import { Dashboard, until } from "./support/Dashboard.ts"
 import { checkRuns, ownDatabase } from "./support/database.ts"
+import { temporaryFolder } from "./support/folder.ts"
 
 const endless = { RUN_DURATION_MIN: "1 hour", RUN_DURATION_MAX: "1 hour" }
 const quick = { RUN_DURATION_MIN: "20 ms", RUN_DURATION_MAX: "40 ms", POLL_INTERVAL: "50 ms" }
-
-const temporaryFolder = (): Disposable & { readonly path: string } => {
-  const path = mkdtempSync(join(tmpdir(), "dashboard-"))
-  chmodSync(path, 0o711) // for root the server runs as nobody, who has to get in
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
-}
 
 const isDone = async (dashboard: Dashboard, id: number) => {
   const run = await dashboard.run(id)
@@ -120,7 +114,7 @@ describe("a dashboard whose database", () => {
     expect(await second.signal("SIGTERM").exited).toMatchObject({ code: 0 })
   })
 
-  it("is a real server and goes away answers 503, lives on, and stores its result when it is back", async () => {
+  it("is a real server and goes away answers 503, is not ready, and stores its result when it is back", async () => {
     using folder = temporaryFolder()
     const start = async () => {
       const scope = Scope.makeUnsafe()
@@ -131,6 +125,8 @@ describe("a dashboard whose database", () => {
     }
     const server = await start()
     const url = Redacted.value(server.url)
+    const { host } = new URL(url)
+    const check = 'quiesce_check{check="database",kind="readiness"}'
     await using dashboard = await Dashboard.ready({
       DATABASE_URL: url,
       RUN_DURATION_MIN: "1 s",
@@ -147,10 +143,15 @@ describe("a dashboard whose database", () => {
       return answer.status === 503 && answer
     })
     expect(outage.body).toMatchObject({ _tag: "Unavailable", message: expect.stringContaining("try again") })
+    await until("it is not ready", async () => (await dashboard.probe("/readyz")) === 503)
+    expect(await dashboard.check("database")).toMatchObject({ status: "fail", detail: expect.stringContaining(host) })
+    expect((await dashboard.metrics()).get(check)).toBe(0)
     expect(await dashboard.probe("/livez")).toBe(200)
     await dashboard.says(/could not store the result yet/)
     const back = await start()
     expect(Redacted.value(back.url)).toBe(url)
+    await until("it is ready again", async () => (await dashboard.probe("/readyz")) === 200)
+    expect((await dashboard.metrics()).get(check)).toBe(1)
     for (const id of ids) await until(`run ${id} is done`, () => isDone(dashboard, id))
     expect((await dashboard.run(ids[0] ?? 0)).attempt).toBe(1)
     expect(await checkRuns(url, ids)).toBe(2)
@@ -182,7 +183,7 @@ describe("a dashboard that is configured wrongly", () => {
   it("names every variable and what it must be, and exits with 78, even if that is what its runner reads", async () => {
     await using dashboard = new Dashboard({ GRACE_PERIOD: "soon", LOG_FORMAT: "xml", WORKERS: "x" })
     expect(await dashboard.exited).toMatchObject({ code: 78 })
-    for (const text of ['GRACE_PERIOD is "soon"', 'LOG_FORMAT is "xml"', 'WORKERS is "x"']) {
+    for (const text of ["GRACE_PERIOD: expected", "LOG_FORMAT: expected", "WORKERS (workers): expected"]) {
       expect(dashboard.output).toContain(text)
     }
   })

@@ -2,6 +2,7 @@ import { expect, it } from "@effect/vitest"
 import { vi } from "vitest"
 import { Dashboard, until } from "./support/Dashboard.ts"
 import { checkRuns, ownDatabase } from "./support/database.ts"
+import { random } from "./support/random.ts"
 
 const grace = 2000
 /** What two busy cores may add until a process hears of a signal, and until we hear of its end. */
@@ -15,14 +16,6 @@ interface Instant {
 
 // A busy machine needs longer for each start.
 vi.setConfig({ testTimeout: 600_000 })
-
-/** The same sequence for the same seed, so that a failure can be repeated: SEED=... npm test -- --project 'dashboard e2e' */
-const random = (seed: number) => (): number => {
-  seed = (seed + 0x6d2b79f5) | 0
-  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-  t ^= t + Math.imul(t ^ (t >>> 7), 61 | t)
-  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-}
 
 it(`SIGTERM at ${instants} random instants, start included, always ends in time with 0, and loses no run`, async () => {
   const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000)

@@ -7,6 +7,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Component from "quiesce/Component"
 import { createServer } from "node:http"
 import { NotFound } from "../domain/errors.ts"
@@ -37,17 +38,18 @@ const Rest = Layer.mergeAll(
 export const Server = Layer.merge(
   Layer.effect(
     HttpServer.HttpServer,
-    Effect.flatMap(Settings, ({ host, port }) =>
-      HttpDrain.make(() => createServer(), { host, port }).pipe(
+    Effect.gen(function* () {
+      const { host, port } = yield* (yield* Settings).current
+      return yield* HttpDrain.make(() => createServer(), { host, port }).pipe(
         Effect.mapError(ListenFailed.of("the API", host, port, "PORT"))
       )
-    )
+    })
   ).pipe(Component.make("http")),
   NodeHttpServer.layerHttpServices
 )
 
 /** Everything that is served, without a server. */
-export const routes = Layer.mergeAll(Routes, Docs.layer, Rest, unexpected.layer)
+export const routes = Layer.mergeAll(Routes, Docs.layer, PrometheusMetrics.layerHttp(), Rest, unexpected.layer)
 
 export const layer = HttpRouter.serve(routes, {
   disableLogger: true,

@@ -1,3 +1,4 @@
+import * as HttpRefusal from "@quiesce/http/HttpRefusal"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
@@ -17,7 +18,7 @@ export class RunsApi extends HttpApiGroup.make("runs")
       headers: { "idempotency-key": Schema.optionalKey(IdempotencyKey) },
       payload: NewRun,
       success: Run.pipe(HttpApiSchema.status(202)),
-      error: [NotFound, Conflict, Unavailable]
+      error: [NotFound, Conflict, Unavailable, HttpRefusal.error()]
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Queue a run",

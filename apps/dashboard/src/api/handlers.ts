@@ -2,6 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
+import * as DrainGate from "quiesce/DrainGate"
+import { Settings } from "../settings/Settings.ts"
 import { Projects } from "../store/Projects.ts"
 import { RunQueue } from "../store/RunQueue.ts"
 import { Runs } from "../store/Runs.ts"
@@ -29,8 +31,12 @@ const RunsHandlers = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const runs = yield* Runs
     const queue = yield* RunQueue
+    const { intake } = yield* (yield* Settings).current
+    // When the database is slow, requests wait for it: so many, and not all that clients have the patience to send.
+    const gate = yield* DrainGate.make("intake", { capacity: intake, whenFull: "reject" })
     return handlers.handleAll({
-      queueRun: ({ headers, params, payload }) => queue.enqueue(params.suiteId, payload, headers["idempotency-key"]),
+      queueRun: ({ headers, params, payload }) =>
+        gate.run(queue.enqueue(params.suiteId, payload, headers["idempotency-key"])),
       listRuns: ({ query }) => runs.list(query),
       getRun: ({ params }) => runs.get(params.runId),
       getResults: ({ params }) => runs.results(params.runId),

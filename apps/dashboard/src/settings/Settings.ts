@@ -1,96 +1,55 @@
 /**
- * The settings of the dashboard: read once, at the start, from the environment, and complete or not at all.
+ * The settings of the dashboard: a file with the environment on top, complete or not at all, and read again when it changes.
  */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { ConfigError, render } from "@quiesce/reload/ConfigError"
+import * as ConfigFile from "@quiesce/reload/ConfigFile"
+import * as Reload from "@quiesce/reload/Reload"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import * as Component from "quiesce/Component"
-import { SettingsInvalid } from "./SettingsInvalid.ts"
-import { type Name, type Variable, variables } from "./variables.ts"
+import { Configuration } from "./Configuration.ts"
+import { names, processSettings, type ProcessSettings } from "./processOptions.ts"
 
-/** Durations are milliseconds. */
-export class Settings extends Context.Service<
-  Settings,
-  {
-    readonly host: string
-    readonly port: number
-    readonly healthPort: number
-    /** Whether the dashboard runs its own Postgres. */
-    readonly embedded: boolean
-    readonly dataDir: string
-    /** How long a start waits for the database. */
-    readonly databaseWait: number
-    readonly workers: number
-    readonly runDuration: { readonly min: number; readonly max: number }
-    readonly pollInterval: number
-    readonly lease: number
-    /** A name that no other process has at the same time; `undefined` when nobody vouches for one. */
-    readonly instance: string | undefined
-    readonly gracePeriod: number
-    readonly logFormat: "pretty" | "json"
-  }
->()("dashboard/Settings") {}
+/** What is in the file: ask `current` each time, and what can change while it runs does. */
+export class Settings extends Context.Service<Settings, Reload.Reload<Configuration>>()("dashboard/Settings") {}
 
-/** **Errors**: `SettingsInvalid` names every variable that is wrong, what it is and what it must be. */
-export const layer: Layer.Layer<Settings, SettingsInvalid> = Layer.effect(
-  Settings,
-  Effect.suspend(() => load)
-).pipe(Component.make("settings"))
+/** What is in the environment alone, see `processOptions`. */
+export class Process extends Context.Service<Process, ProcessSettings>()("dashboard/Process") {}
 
-const raw = (name: Name): Effect.Effect<string | undefined> =>
-  Config.option(Config.String(name)).pipe(
-    Effect.map((value) => Option.getOrUndefined(value)?.trim() || undefined), // an empty variable counts as unset
-    Effect.orDie
-  )
+/** Its own Postgres lets in one application at a time, so the name of the instance needs no other proof. */
+export const instanceOf = ({ databaseUrl, instance }: Configuration): string | undefined =>
+  instance ?? (databaseUrl === undefined ? "local" : undefined)
 
-/** Fails with the sentence for the error message. */
-const read = <T>(name: Name, variable: Variable<T>): Effect.Effect<T, string> =>
-  Effect.flatMap(raw(name), (text) =>
-    Schema.decodeUnknownEffect(variable.codec)(text ?? variable.fallback ?? "").pipe(
-      Effect.mapError(() => `${name} is "${text}" but must be ${variable.mustBe}`)
-    )
-  )
+/** The file that CONFIG_FILE names must be there; a dashboard.yaml in the working folder need not. */
+const fileOf = ({ configFile }: ProcessSettings): ConfigFile.ConfigFile<Configuration> =>
+  ConfigFile.make(configFile ?? "dashboard.yaml", {
+    schema: Configuration,
+    env: "",
+    optional: configFile === undefined
+  })
 
-const load = Effect.gen(function* () {
-  const fields = {
-    host: read("HOST", variables.HOST),
-    port: read("PORT", variables.PORT),
-    healthPort: read("HEALTH_PORT", variables.HEALTH_PORT),
-    dataDir: read("DATA_DIR", variables.DATA_DIR),
-    databaseWait: read("DATABASE_WAIT", variables.DATABASE_WAIT),
-    workers: read("WORKERS", variables.WORKERS),
-    min: read("RUN_DURATION_MIN", variables.RUN_DURATION_MIN),
-    max: read("RUN_DURATION_MAX", variables.RUN_DURATION_MAX),
-    pollInterval: read("POLL_INTERVAL", variables.POLL_INTERVAL),
-    lease: read("LEASE", variables.LEASE),
-    gracePeriod: read("GRACE_PERIOD", variables.GRACE_PERIOD),
-    lameDuck: read("LAME_DUCK", variables.LAME_DUCK),
-    logFormat: read("LOG_FORMAT", variables.LOG_FORMAT),
-    logLevel: read("LOG_LEVEL", variables.LOG_LEVEL)
-  }
-  const results = yield* Effect.all(fields, { mode: "result" })
-  const problems = Object.values<Result.Result<unknown, string>>(results).flatMap((result) =>
-    Result.isFailure(result) ? [result.failure] : []
-  )
-  // The same reads once more: here all of them succeed, and the types say so.
-  const all = Effect.mapError(Effect.all(fields), () => new SettingsInvalid({ problems }))
-  const { lameDuck, logLevel: _, max, min, ...rest } = yield* all
-  if (min > max) problems.push(`RUN_DURATION_MIN (${min} ms) must not be longer than RUN_DURATION_MAX (${max} ms)`)
-  if (lameDuck >= rest.gracePeriod) {
-    problems.push(
-      `LAME_DUCK (${lameDuck} ms) must be shorter than GRACE_PERIOD (${rest.gracePeriod} ms), which contains it`
-    )
-  }
-  if (rest.port !== 0 && rest.port === rest.healthPort) {
-    problems.push(`PORT and HEALTH_PORT are both ${rest.port}; the probes need a port of their own`)
-  }
-  if (problems.length > 0) return yield* new SettingsInvalid({ problems })
-  const embedded = (yield* raw("DATABASE_URL")) === undefined
-  // Its own Postgres lets in one application at a time, so the name needs no other proof.
-  const instance = (yield* raw("INSTANCE")) ?? (embedded ? "local" : undefined)
-  return { ...rest, embedded, instance, runDuration: { min, max } }
-})
+const variable = (name: string) =>
+  Effect.map(Effect.orDie(Config.option(Config.String(name))), (value) => [name, Option.getOrUndefined(value)] as const)
+
+/** **Errors**: `ConfigError` has everything that is wrong with the file and the environment. */
+export const layer = Layer.unwrap(
+  Effect.gen(function* () {
+    const { issues, settings } = processSettings(Object.fromEntries(yield* Effect.forEach(names, variable)))
+    const file = fileOf(settings)
+    const inFile = yield* Effect.match(ConfigFile.load(file), {
+      onFailure: (error) => error.issues,
+      onSuccess: () => []
+    })
+    const [first, ...rest] = [...issues, ...inFile]
+    if (first !== undefined) {
+      // One line for each: where the error is told, there is room for the first few only.
+      yield* Effect.forEach([first, ...rest], (issue) => Effect.logError(render(issue)))
+      return yield* new ConfigError({ issues: [first, ...rest] })
+    }
+    return Layer.merge(Reload.layer(Settings, file, { name: "settings" }), Layer.succeed(Process, settings))
+  })
+).pipe(Component.make("configuration"), Layer.provide(NodeFileSystem.layer))

@@ -10,34 +10,46 @@ import * as Migrator from "effect/sql/Migrator"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import * as String from "effect/String"
 import * as Component from "quiesce/Component"
+import * as Health from "quiesce/Health"
 import { join } from "node:path"
 import { Unavailable } from "../domain/errors.ts"
-import { Settings } from "../settings/Settings.ts"
+import { share } from "../settings/processOptions.ts"
+import { Process, Settings } from "../settings/Settings.ts"
 import { migrations } from "./migrations.ts"
 
 const Pool = Layer.unwrap(
-  Effect.map(Settings, ({ databaseWait, dataDir, gracePeriod, workers }) =>
-    PgComponent.layerUrlOrEmbedded({
-      embedded: { dataDir: join(dataDir, "postgres"), database: "dashboard" },
+  Effect.gen(function* () {
+    const { databaseUrl, databaseWait, dataDir, workers } = yield* (yield* Settings).current
+    // Of what there is for the release a Postgres of its own takes the most at worst: it writes down what it has in memory.
+    const release = share(yield* Process, "release")
+    const stopTimeout = databaseUrl === undefined ? release / 4 : release
+    return PgComponent.layerUrlOrEmbedded({
+      url: databaseUrl,
+      embedded: { dataDir: join(dataDir, "postgres"), database: "dashboard", stopTimeout: release - stopTimeout },
       startSchedule: Schedule.min([Schedule.exponential("100 millis", 1.5), Schedule.spaced("1 second")]).pipe(
         Schedule.upTo({ duration: databaseWait })
       ),
-      // Every worker may write a result and a heartbeat at the same moment, and the API must not wait for them.
+      // Every worker may write a result and a heartbeat at the same moment, and the API must not wait for them. Workers that a
+      // reload adds share what there is.
       maxConnections: 2 * workers + 8,
       applicationName: "dashboard",
-      // After a drain that took all its time a short grace period has less left than the default of 5 seconds.
-      stopTimeout: Math.min(gracePeriod / 4, 5000),
+      stopTimeout,
       transformQueryNames: String.camelToSnake,
       transformResultNames: String.snakeToCamel
     })
-  )
+  })
 )
 
 const Migrations = Layer.effectDiscard(
   Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: "dashboard_migrations" })
 ).pipe(Component.make("migrations"))
 
-export const layer = Migrations.pipe(Layer.provideMerge(Pool))
+/** Without it nothing of the API works, so the application is not ready then; it recovers by itself. */
+const Checked = Layer.effectDiscard(
+  Health.check("database", PgComponent.ping, { every: "2 seconds", failuresToFlip: 2 })
+).pipe(Component.make("database-health"))
+
+export const layer = Layer.merge(Migrations, Checked).pipe(Layer.provideMerge(Pool))
 
 /**
  * A query whose interruption waits for nobody. The driver asks the server to cancel what is interrupted and waits for the

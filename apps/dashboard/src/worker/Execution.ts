@@ -3,7 +3,7 @@
  * ways, and the queue knows which:
  *
  * - completed: the executor finished, and the result is stored in one transaction;
- * - put back: the stop could not wait any longer (`handOver`), or this fiber was interrupted;
+ * - put back: the stop could not wait any longer (`handOver`), or the worker hands it back: it was interrupted, or not begun;
  * - lost: the lease ended while the database could not be reached, and somebody else has the run now.
  *
  * A fourth is left for a stop whose database does not answer: the run stays under its lease until that ends, and is named.
@@ -13,8 +13,9 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { SqlError } from "effect/sql/SqlError"
 import * as CriticalSection from "quiesce/CriticalSection"
-import type { Executor } from "./Executor.ts"
 import type { Claim, Result, RunQueue } from "../store/RunQueue.ts"
+import type { Executor } from "./Executor.ts"
+import type { InHand } from "./InHand.ts"
 
 export interface Options {
   readonly queue: RunQueue["Service"]
@@ -26,8 +27,7 @@ export interface Options {
   readonly handOver: Effect.Effect<void>
   /** Completes when a stopping application can no longer wait for a database that does not answer. */
   readonly giveUp: Effect.Effect<void>
-  /** The runs that were claimed and of which the queue does not know yet how they ended. */
-  readonly unsettled: Set<number>
+  readonly inHand: InHand
 }
 
 type End =
@@ -35,78 +35,92 @@ type End =
   | { readonly _tag: "HandOver" }
   | { readonly _tag: "Lost" }
 
-/** Expects to be run uninterruptibly, in one piece with the claim. */
-export const execute = (options: Options, claim: Claim) => {
-  const { executor, giveUp, handOver, instance, lease, queue, unsettled } = options
-  const name = `run ${claim.id}`
+export const make = (options: Options) => {
+  const { executor, giveUp, handOver, inHand, instance, lease, queue } = options
 
   /**
    * The database may be away for a while; what is to be written is kept until it is back. As a critical section: an
    * interruption between the work and its record would throw the work away. The section itself is bounded, and the
    * fence makes it harmless to come too late.
    */
-  const record = (what: string, write: Effect.Effect<boolean, SqlError>) =>
+  const record = (claim: Claim, what: string, write: Effect.Effect<boolean, SqlError>) =>
     write.pipe(
-      Effect.tapError((error) => Effect.logWarning(`${name}: could not ${what} yet, ${error.message}; trying again`)),
+      Effect.tapError((error) =>
+        Effect.logWarning(`run ${claim.id}: could not ${what} yet, ${error.message}; trying again`)
+      ),
       Effect.retry(Schedule.spaced("500 millis")),
       Effect.tap((ours) =>
-        ours ? Effect.void : Effect.logWarning(`${name}: ${what} refused, another attempt has begun`)
+        ours ? Effect.void : Effect.logWarning(`run ${claim.id}: ${what} refused, another attempt has begun`)
       ),
-      Effect.tap(() => Effect.sync(() => unsettled.delete(claim.id))),
+      Effect.tap(() => Effect.sync(() => inHand.delete(claim))),
       Effect.raceFirst(giveUp),
-      (write) => CriticalSection.run(`${what} of ${name}`, write, { atMost: "3 seconds", allowDuringStop: true })
+      (write) =>
+        CriticalSection.run(`${what} of run ${claim.id}`, write, { atMost: "3 seconds", allowDuringStop: true }),
+      Effect.orDie // no error is left: it is tried again and again, and may begin during the stop
     )
 
-  const putBack = (why: string) =>
+  const putBack = (claim: Claim, why: string) =>
     Effect.andThen(
-      Effect.logInfo(`${name} goes back to the queue: ${why}`),
-      record("put back", queue.putBack(claim, instance))
+      Effect.logInfo(`run ${claim.id} goes back to the queue: ${why}`),
+      record(claim, "put back", queue.putBack(claim, instance))
     )
 
-  const renew = queue.extend(claim, lease).pipe(
-    // Not heard of is not lost: the lease decides, and the fence when the result is stored.
-    Effect.catch((error) => Effect.as(Effect.logWarning(`${name}: lease not renewed, ${error.message}`), true)),
-    Effect.delay(lease / 3),
-    Effect.repeat({ while: (ours) => ours }),
-    Effect.as({ _tag: "Lost" } satisfies End)
-  )
+  const renew = (claim: Claim) =>
+    queue.extend(claim, lease).pipe(
+      // Not heard of is not lost: the lease decides, and the fence when the result is stored.
+      Effect.catch((error) =>
+        Effect.as(Effect.logWarning(`run ${claim.id}: lease not renewed, ${error.message}`), true)
+      ),
+      Effect.delay(lease / 3),
+      Effect.repeat({ while: (ours) => ours }),
+      Effect.as({ _tag: "Lost" } satisfies End)
+    )
 
-  const work = executor.execute(claim).pipe(
-    Effect.map((cases): Result => ({ status: cases.every((_) => _.passed) ? "passed" : "failed", cases })),
-    Effect.catchCause((cause) =>
-      Cause.hasInterrupts(cause)
-        ? Effect.failCause(cause)
-        : Effect.as(Effect.logError(`${name}: the executor failed`, cause), {
-            status: "errored",
-            cases: []
-          } satisfies Result)
-    ),
-    Effect.map((result) => ({ _tag: "Finished", result }) satisfies End)
-  )
+  const work = (claim: Claim) =>
+    executor.execute(claim).pipe(
+      Effect.map((cases): Result => ({ status: cases.every((_) => _.passed) ? "passed" : "failed", cases })),
+      Effect.catchCause((cause) =>
+        Cause.hasInterrupts(cause)
+          ? Effect.failCause(cause)
+          : Effect.as(Effect.logError(`run ${claim.id}: the executor failed`, cause), {
+              status: "errored",
+              cases: []
+            } satisfies Result)
+      ),
+      Effect.map((result) => ({ _tag: "Finished", result }) satisfies End)
+    )
 
-  const settle = (end: End) => {
+  const settle = (claim: Claim, end: End) => {
     switch (end._tag) {
       case "Finished":
         return Effect.andThen(
-          Effect.logInfo(`${name} ${end.result.status} (attempt ${claim.attempt})`),
-          record("store the result", queue.complete(claim, instance, end.result))
+          Effect.logInfo(`run ${claim.id} ${end.result.status} (attempt ${claim.attempt})`),
+          record(claim, "store the result", queue.complete(claim, instance, end.result))
         )
       case "HandOver":
-        return putBack("the stop cannot wait for it any longer")
+        return putBack(claim, "the stop cannot wait for it any longer")
       case "Lost":
-        unsettled.delete(claim.id)
-        return Effect.logWarning(`${name}: its lease was lost, so this attempt is given up`)
+        inHand.delete(claim)
+        return Effect.logWarning(`run ${claim.id}: its lease was lost, so this attempt is given up`)
     }
   }
 
-  // Only the work can be interrupted: there is no instant between the claim and here, or between here and the record, at
-  // which an interruption would leave the run to its lease.
-  return Effect.sync(() => unsettled.add(claim.id)).pipe(
-    Effect.andThen(Effect.logInfo(`${name} begins (attempt ${claim.attempt}, ${claim.cases.length} cases)`)),
-    Effect.andThen(
-      Effect.interruptible(Effect.raceAllFirst([work, renew, Effect.as(handOver, { _tag: "HandOver" } satisfies End)]))
-    ),
-    Effect.onInterrupt(() => putBack("it was interrupted")),
-    Effect.flatMap(settle)
-  )
+  return {
+    /** Only the work can be interrupted: there is no instant between its end and the record at which the result could be lost. */
+    execute: (claim: Claim) =>
+      Effect.logInfo(`run ${claim.id} begins (attempt ${claim.attempt}, ${claim.cases.length} cases)`).pipe(
+        Effect.andThen(
+          Effect.interruptible(
+            Effect.raceAllFirst([work(claim), renew(claim), Effect.as(handOver, { _tag: "HandOver" } satisfies End)])
+          )
+        ),
+        Effect.flatMap((end) => settle(claim, end)),
+        Effect.uninterruptible
+      ),
+    /** Of one that was interrupted while it was recorded nothing is left to hand back. */
+    handBack: (claim: Claim, cause: Cause.Cause<never>) =>
+      inHand.has(claim)
+        ? putBack(claim, cause.reasons.length === 0 ? "it had not begun" : "it was interrupted")
+        : Effect.void
+  }
 }

@@ -22,12 +22,13 @@ const failureRate = 1 / 12
 
 export const layerSimulated = Layer.effect(
   Executor,
-  Effect.map(Settings, ({ runDuration: { max, min } }) =>
+  Effect.map(Settings, (settings) =>
     Executor.of({
       execute: Effect.fn("Executor.execute")(function* ({ attempt, cases, id }: Claim) {
         yield* Effect.annotateCurrentSpan({ run: id, attempt })
         const simulation = Effect.gen(function* () {
-          const total = yield* Random.nextBetween(min, max)
+          const { runDurationMax, runDurationMin } = yield* settings.current
+          const total = yield* Random.nextBetween(runDurationMin, runDurationMax)
           return yield* Effect.forEach(cases, (name) =>
             Effect.gen(function* () {
               const duration = total / cases.length

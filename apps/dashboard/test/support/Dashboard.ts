@@ -21,6 +21,12 @@ export interface Run {
   readonly attempt: number
 }
 
+export interface Check {
+  readonly name: string
+  readonly status: "pass" | "warn" | "fail"
+  readonly detail: string
+}
+
 export class Dashboard implements AsyncDisposable {
   output = ""
   url = ""
@@ -126,6 +132,21 @@ export class Dashboard implements AsyncDisposable {
 
   async probe(path: string): Promise<number> {
     return (await fetch(this.healthUrl + path)).status
+  }
+
+  /** What `/readyz` says of one check. */
+  async check(name: string): Promise<Check | undefined> {
+    const { checks } = (await (await fetch(`${this.healthUrl}/readyz`)).json()) as { readonly checks: Array<Check> }
+    return checks.find((check) => check.name === name)
+  }
+
+  /** The metrics, by name and labels as Prometheus writes them. */
+  async metrics(): Promise<ReadonlyMap<string, number>> {
+    const lines = (await (await fetch(`${this.url}/metrics`)).text()).split("\n")
+    const samples = lines.filter((line) => line !== "" && !line.startsWith("#"))
+    return new Map(
+      samples.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))])
+    )
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,16 +5,10 @@ import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
-import { chmodSync, mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { scopedFolder } from "./folder.ts"
 
 export const make = Effect.gen(function* () {
-  const dataDir = yield* Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "dashboard-chaos-"))),
-    (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-  )
-  chmodSync(dataDir, 0o711) // for root the server runs as nobody, who has to get in
+  const dataDir = yield* scopedFolder
   const outer = yield* Scope.Scope
 
   const start = Effect.fnUntraced(

@@ -10,21 +10,28 @@ import * as Database from "../../src/store/Database.ts"
 import * as Projects from "../../src/store/Projects.ts"
 import * as RunQueue from "../../src/store/RunQueue.ts"
 import * as Runs from "../../src/store/Runs.ts"
+import { running } from "./running.ts"
 
 export const environment = (env: Record<string, string>) => ConfigProvider.layer(ConfigProvider.fromEnv({ env }))
 
-const OwnDatabase = Layer.unwrap(
-  Effect.map(
-    Effect.suspend(() => TestPostgres.database(inject("postgres"))),
-    ({ url }) => environment({ DATABASE_URL: Redacted.value(url) })
+const OwnDatabase = (env: Record<string, string>) =>
+  Layer.unwrap(
+    Effect.map(
+      Effect.suspend(() => TestPostgres.database(inject("postgres"))),
+      ({ url }) => environment({ DATABASE_URL: Redacted.value(url), ...env })
+    )
   )
-)
 
-export const stores = Layer.mergeAll(Projects.layer, Runs.layer, RunQueue.layer).pipe(
-  Layer.provideMerge(Database.layer),
-  Layer.provideMerge(Settings.layer),
-  Layer.provide(OwnDatabase)
-)
+export const storesWith = (env: Record<string, string>) =>
+  running(
+    Layer.mergeAll(Projects.layer, Runs.layer, RunQueue.layer).pipe(
+      Layer.provideMerge(Database.layer),
+      Layer.provideMerge(Settings.layer),
+      Layer.provide(OwnDatabase(env))
+    )
+  )
+
+export const stores = storesWith({})
 
 /** A suite to run. */
 export const aSuite = Effect.fnUntraced(function* (cases: ReadonlyArray<string> = ["one", "two"]) {
