@@ -55,7 +55,7 @@ describe("the launcher", () => {
     expect(all.output).toMatch(/Apps[^]*dashboard[^]*Commands[^]*test/)
     const app = await npm(["start", "--", "dashboard", "--help"]).ended()
     expect(app.code).toBe(0)
-    expect(app.output).toContain("DATABASE_URL")
+    expect(app.output).toMatch(/CONFIG_FILE[^]*databaseUrl/)
   })
 
   it("answers what it does not know with what there is, and exit code 2", async () => {
