@@ -82,17 +82,31 @@ export interface Options extends GracePeriod.Options {
 /** A started application. */
 export interface App {
   readonly lifecycle: Lifecycle["Service"]
-  /** Delivers a stop signal, synchronously: the first asks, later ones climb the escalation ladder. */
-  readonly signalUnsafe: (signal: string) => void
+  /**
+   * Delivers a stop signal, synchronously: the first asks, later ones climb the escalation ladder. `late`: milliseconds that it
+   * has waited for somebody to take it; they count as part of the grace period.
+   */
+  readonly signalUnsafe: (signal: string, late?: number) => void
   /** Asks for a stop, synchronously; see `Lifecycle.requestStop`. */
   readonly requestStopUnsafe: (reason: StopReason.StopReason) => void
   /** Asks for a reload, synchronously; see `Lifecycle.requestReload`. A platform does so for SIGHUP, and else for a stop. */
   readonly requestReloadUnsafe: (trigger: string) => boolean
   /**
-   * Tells of an exception or a rejection that nobody caught: logged with its cause, and the reason for a graceful stop
-   * within `crashGracePeriod` unless the application is stopping already.
+   * Tells of what nobody in the application wanted, such as an exception that nobody caught: logged with its cause, and the
+   * reason for a graceful stop within `crashGracePeriod` unless the application is stopping already. `processExit`: of a process
+   * that is leaving; the emergency hooks run, and the application has ended when this returns.
    */
-  readonly reportCrashUnsafe: (kind: "uncaughtException" | "unhandledRejection", error: unknown) => void
+  readonly reportCrashUnsafe: (kind: StopReason.CrashKind, error: unknown) => void
+  /**
+   * Tells that the event loop was blocked for so many milliseconds, and where: the metric `quiesce_event_loop_blocked_millis`,
+   * and at most once in ten seconds a log line and a line of the report.
+   */
+  readonly reportBlockedUnsafe: (millis: number, stack: ReadonlyArray<string>) => void
+  /**
+   * For who is about to kill the process: runs the emergency hooks that have not run, and answers what is to be told of that
+   * and of what is unfinished. It runs none of the application's other code, so that it can be called while that is on the stack.
+   */
+  readonly lastWordsUnsafe: () => ReadonlyArray<Event>
   /** The event log so far. It grows; of what recurs while the application runs it keeps the latest thousand events. */
   readonly events: ReadonlyArray<Event>
   /** Waits for the end. It never fails: how it ended is in the report. */
@@ -144,6 +158,8 @@ export const start = <A, E, R>(
       requestStopUnsafe: pipeline.requestStop,
       requestReloadUnsafe: (trigger) => pipeline.reloads.request(trigger),
       reportCrashUnsafe: pipeline.crash,
+      reportBlockedUnsafe: pipeline.blocks.tell,
+      lastWordsUnsafe: pipeline.lastWords,
       events: pipeline.log.events,
       stopped: Deferred.await(pipeline.stopped)
     }

@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import { HealthState, Kind } from "./HealthState.ts"
 import { Outcome } from "./Outcome.ts"
 import { AppState } from "./Phase.ts"
-import { StopReason } from "./StopReason.ts"
+import { CrashKind, StopReason } from "./StopReason.ts"
 
 const at = Schema.Number
 const component = { at, id: Schema.Number, name: Schema.String }
@@ -48,8 +48,11 @@ export type AwaitedKind = typeof AwaitedKind.Type
  *   it (`stopping`: it would be restarted, did the application not stop), `restartIn` when, in milliseconds.
  *   `TaskStopped`: a stop ends `count` of that name that have nothing in hand, such as between two periods.
  *   `TaskInterrupted`: it interrupts `count` of that name in the middle of something.
- * - `Crashed`: an exception or a rejection that nobody caught.
- * - `StopRequested.spent`: milliseconds of the grace period that the rollback of a failed start had taken before.
+ * - `Crashed`: what nobody in the application wanted; see `CrashKind`.
+ * - `EventLoopBlocked`: nothing else could run for so many milliseconds; `stack` is where it was seen to be, the innermost frame
+ *   first, and empty in native code. `killed`: it did not end, and the process was killed for it.
+ * - `StopRequested.spent`: milliseconds of the grace period that were gone before: the rollback of a failed start took them, or
+ *   the signal waited for a blocked event loop.
  * - `GateClosed`: a drainable takes no new work: the application drains, or a start is rolled back.
  * - `Awaited`: one thing that a stop waited for, how long, and how it ended. `AwaitedLate`: it failed when it was not waited
  *   for any longer.
@@ -94,7 +97,8 @@ export const Event = Schema.TaggedUnion({
   TaskEnded: { at, ...task },
   TaskStopped: { at, ...task, priority: Schema.Number, count: Schema.Number },
   TaskInterrupted: { at, ...task, priority: Schema.Number, count: Schema.Number },
-  Crashed: { at, kind: Schema.Literals(["uncaughtException", "unhandledRejection"]), message: Schema.String },
+  Crashed: { at, kind: CrashKind, message: Schema.String },
+  EventLoopBlocked: { at, millis: Schema.Number, stack: Schema.Array(Schema.String), killed: Schema.Boolean },
   ReloadStarted: { at, name: Schema.String, trigger: Schema.String },
   Reloaded: {
     at,
@@ -142,6 +146,7 @@ export const Event = Schema.TaggedUnion({
 export type Event = typeof Event.Type
 
 const recurring: ReadonlySet<Event["_tag"]> = new Set([
+  "EventLoopBlocked",
   "CheckFailed",
   "CheckPassed",
   "HealthChanged",

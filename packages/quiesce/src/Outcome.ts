@@ -9,7 +9,8 @@ import { isFailure, type StopReason } from "./StopReason.ts"
  * - `Degraded`: out in time, but a finalizer failed, a component was left behind, accepted work had to be interrupted, a
  *   critical section exceeded its limit, or the final verification failed. The report names each.
  * - `TimedOut`: the grace period ran out.
- * - `Forced`: the last rung of the escalation was asked for; `signal` is what asked, when it was a signal.
+ * - `Forced`: the last rung of the escalation was asked for; `signal` is what asked, when it was a signal. `SIGKILL`: the
+ *   watchdog ended it, because the event loop was blocked and nothing else could.
  */
 export const Outcome = Schema.TaggedUnion({
   Clean: {},

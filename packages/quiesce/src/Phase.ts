@@ -72,6 +72,7 @@ export interface Phase {
  * - `Signalled`: a stop signal; the first asks, later ones climb the ladder.
  * - `Done`: the work of a stop state has ended or its budget is used up.
  * - `DeadlineReached`: the grace period is over.
+ * - `Leaving`: the process ends, whatever is going on here.
  */
 export type Input =
   | { readonly _tag: "Built" }
@@ -82,6 +83,7 @@ export type Input =
   | { readonly _tag: "Signalled"; readonly signal: string }
   | { readonly _tag: "Done"; readonly state: StopState }
   | { readonly _tag: "DeadlineReached" }
+  | { readonly _tag: "Leaving"; readonly reason: StopReason.StopReason }
 
 /**
  * - `BeginStop`: the stop starts now; start the clock of the grace period.
@@ -142,6 +144,8 @@ export const step = (
       return isStopState(phase.state) && phase.state === input.state ? enter(phase, after(phase.state)) : [phase, none]
     case "DeadlineReached":
       return isStopState(phase.state) ? forceExit(phase, { _tag: "TimedOut" }) : [phase, none]
+    case "Leaving":
+      return leaving(phase, input.reason)
   }
 }
 
@@ -170,6 +174,13 @@ const forceExit = (phase: Phase, outcome: Outcome): readonly [Phase, ReadonlyArr
   { ...phase, state: "Exit" },
   [{ _tag: "ForceExit", outcome }]
 ]
+
+const leaving = (phase: Phase, reason: StopReason.StopReason): readonly [Phase, ReadonlyArray<Command>] => {
+  if (isTerminal(phase.state)) return [phase, none]
+  if (isStopping(phase.state)) return forceExit(phase, { _tag: "Forced" })
+  const [exited, commands] = forceExit({ ...phase, reason }, { _tag: "Forced" })
+  return [exited, [{ _tag: "BeginStop", reason }, ...commands]]
+}
 
 const signalled = (phase: Phase, signal: string, ladder: Ladder): readonly [Phase, ReadonlyArray<Command>] => {
   if (isTerminal(phase.state)) return [phase, none]

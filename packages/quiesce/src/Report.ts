@@ -4,6 +4,7 @@
 import * as Schema from "effect/Schema"
 import type { Event } from "./Event.ts"
 import { between, components, criticalChain, stateTimes, stopBegan } from "./internal/analysis.ts"
+import { describeBlock } from "./internal/describeBlock.ts"
 import { render as renderText, worthARow } from "./internal/reportText.ts"
 import { taskFailures, taskRows } from "./internal/taskReport.ts"
 import { exitCode, Outcome } from "./Outcome.ts"
@@ -53,7 +54,7 @@ export const TaskReport = Schema.Struct({
 /**
  * All times are milliseconds.
  *
- * - `states`: time in each state from the stop request on; they add up to `duration`.
+ * - `states`: time in each state since the stop was asked for; they add up to `duration`.
  * - `components`: every component that was ever started, slowest release first.
  * - `criticalChain`: from the first release to the last.
  * - `awaited`: drainables, tasks, waiters, hooks and resources, slowest first; of those that only could have held the stop up
@@ -64,6 +65,8 @@ export const TaskReport = Schema.Struct({
  *   as far as it was told; of more than a thousand names, the others together and those of them that have failed.
  * - `failures`: one line for each failure of the whole life; of a task that failed several times, one.
  * - `lingering`: what held the process after everything was released.
+ * - `blocked`: when, since the start, and how long nothing could run because one piece of code did not return, and where that
+ *   was; the latest of the life. `killed`: it held the process beyond its deadline.
  * - `advice`: where time was lost that need not be.
  */
 export const Report = Schema.Struct({
@@ -93,6 +96,14 @@ export const Report = Schema.Struct({
   tasks: Schema.Array(TaskReport),
   failures: Schema.Array(Schema.String),
   lingering: Schema.Array(Schema.String),
+  blocked: Schema.Array(
+    Schema.Struct({
+      at: Schema.Number,
+      millis: Schema.Number,
+      stack: Schema.Array(Schema.String),
+      killed: Schema.Boolean
+    })
+  ),
   advice: Schema.Array(Schema.String)
 })
 
@@ -214,6 +225,7 @@ export const fromEvents = (events: ReadonlyArray<Event>): Report => {
     tasks: taskRows(events),
     failures: [...events.flatMap(failureLine), ...taskFailures(events)],
     lingering: only(events, "Lingering").flatMap((event) => event.handles),
+    blocked: only(events, "EventLoopBlocked").map(({ at, killed, millis, stack }) => ({ at, millis, stack, killed })),
     advice: advise(chain)
   }
 }
@@ -238,6 +250,8 @@ const failureLine = (event: Event): ReadonlyArray<string> => {
       return [`a background fiber of ${event.name} died: ${event.message}`]
     case "Crashed":
       return [`${event.kind}: ${event.message}`]
+    case "EventLoopBlocked":
+      return event.killed ? [describeBlock(event)] : []
     case "ComponentStopped":
     case "ComponentStoppedLate":
       return event.failure === undefined ? [] : [`${event.name} failed to stop cleanly: ${event.failure}`]

@@ -7,6 +7,22 @@
 import * as Schema from "effect/Schema"
 
 /**
+ * - `uncaughtException`, `unhandledRejection`: an error that nobody caught.
+ * - `processExit`: code of the process left it in the middle of things, with `process.exit` or as Node ends by itself.
+ * - `heapLimit`: the memory of the process is nearly used up, and the next step would be to be killed for it.
+ * - `outputClosed`: nobody reads the standard output any more.
+ */
+export const CrashKind = Schema.Literals([
+  "uncaughtException",
+  "unhandledRejection",
+  "processExit",
+  "heapLimit",
+  "outputClosed"
+])
+
+export type CrashKind = typeof CrashKind.Type
+
+/**
  * The closed union of reasons, as plain data: it appears in events, in the report and in the JSON of both.
  *
  * - `Signal`: the operating system asked (`SIGTERM`, `SIGINT`, ...).
@@ -16,7 +32,7 @@ import * as Schema from "effect/Schema"
  * - `StartFailed`: a component could not start; `code` is the exit code its error asks for, when it does.
  * - `ComponentFailed`: a required component failed while running.
  * - `TaskFailed`: a supervised task failed and had no restarts left.
- * - `Crash`: an uncaught exception or an unhandled rejection.
+ * - `Crash`: what nobody in the application wanted; see `CrashKind`.
  *
  * @example
  * ```ts
@@ -33,7 +49,7 @@ export const StopReason = Schema.TaggedUnion({
   StartFailed: { message: Schema.String, code: Schema.optionalKey(Schema.Number) },
   ComponentFailed: { component: Schema.String, message: Schema.String, code: Schema.optionalKey(Schema.Number) },
   TaskFailed: { task: Schema.String, message: Schema.String },
-  Crash: { kind: Schema.Literals(["uncaughtException", "unhandledRejection"]), message: Schema.String }
+  Crash: { kind: CrashKind, message: Schema.String }
 })
 
 export type StopReason = typeof StopReason.Type

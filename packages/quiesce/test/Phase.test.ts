@@ -25,7 +25,8 @@ const inputs: ReadonlyArray<Phase.Input> = [
   { _tag: "Signalled", signal: "SIGTERM" },
   { _tag: "Signalled", signal: "SIGINT" },
   ...Phase.stopStates.map((state) => ({ _tag: "Done", state }) as const),
-  { _tag: "DeadlineReached" }
+  { _tag: "DeadlineReached" },
+  { _tag: "Leaving", reason: { _tag: "Crash", kind: "processExit", message: "somebody called process.exit(0)" } }
 ]
 
 const ladders: ReadonlyArray<Phase.Ladder> = [
@@ -176,6 +177,17 @@ const deadlineExits = onEdges(({ commands, from, input, to }) =>
     : undefined
 )
 
+/** With a reason, and with nothing else that would be begun. */
+const leavingExits = onEdges(({ commands, from, input, to }) => {
+  if (input._tag !== "Leaving" || isTerminal(from)) return undefined
+  const meant = Phase.isStopping(from.state) ? ["ForceExit"] : ["BeginStop", "ForceExit"]
+  const does = commands.map((command) => command._tag)
+  const forced = commands.some((command) => command._tag === "ForceExit" && command.outcome._tag === "Forced")
+  return to.state === "Exit" && to.signals === from.signals && forced && does.join() === meant.join()
+    ? undefined
+    : `did ${does.join(", ")}`
+})
+
 const checks: Readonly<Record<string, Check>> = {
   "never-backwards: the position of the state never decreases": neverBackwards,
   "never-twice: no state is entered twice": neverTwice,
@@ -186,7 +198,8 @@ const checks: Readonly<Record<string, Check>> = {
   "a stop begins exactly once, and starts the clock of the grace period then": oneBeginning,
   "reload-is-no-stop: a reload leads from Running to Reloading and back, and a stop leads out of both alike":
     reloadIsNoStop,
-  "the deadline always exits, whatever the stop is doing": deadlineExits
+  "the deadline always exits, whatever the stop is doing": deadlineExits,
+  "a process that leaves has left, whatever it was doing, and begins nothing more": leavingExits
 }
 
 describe("in every reachable phase", () => {
@@ -382,6 +395,37 @@ describe("the checks bite: each finds the machine that was broken for it", () =>
       deadlineExits,
       broken(({ from, input }) =>
         input._tag === "DeadlineReached" && from.state === "Flushing" ? [from, []] : undefined
+      )
+    ],
+    [
+      "a process that leaves in the middle of its start is asked to stop gracefully",
+      leavingExits,
+      broken(({ from, input }) =>
+        input._tag === "Leaving" && from.state === "Starting"
+          ? [
+              { ...from, state: "LameDuck", reason: input.reason },
+              [
+                { _tag: "BeginStop", reason: input.reason },
+                { _tag: "Enter", state: "LameDuck" }
+              ]
+            ]
+          : undefined
+      )
+    ],
+    [
+      "a process that leaves in the middle of its stop has another reason",
+      firstReasonCounts,
+      broken(({ commands, from, input, to }) =>
+        input._tag === "Leaving" && from.state === "Draining" ? [{ ...to, reason: input.reason }, commands] : undefined
+      )
+    ],
+    [
+      "what has stopped is forced out as the process leaves",
+      terminalIsFinal,
+      broken(({ from, input }) =>
+        input._tag === "Leaving" && from.state === "Stopped"
+          ? [from, [{ _tag: "ForceExit", outcome: { _tag: "Forced" } }]]
+          : undefined
       )
     ]
   ]

@@ -77,20 +77,20 @@ export const budgets: ReadonlyArray<Mutant> = [
   {
     what: "twice the rollback is counted",
     file: "internal/Pipeline.ts",
-    find: "between(this.#rollbackSince, this.now()) : 0",
-    replace: "2 * between(this.#rollbackSince, this.now()) : 0"
+    find: "between(this.#rollbackSince, this.now()) : this.#late",
+    replace: "2 * between(this.#rollbackSince, this.now()) : this.#late"
   },
   {
     what: "the whole start is counted as a rollback",
     file: "internal/Pipeline.ts",
-    find: "between(this.#rollbackSince, this.now()) : 0",
-    replace: "this.now() : 0"
+    find: "between(this.#rollbackSince, this.now()) : this.#late",
+    replace: "this.now() : this.#late"
   },
   {
     what: "the rollback of a failed start is not counted",
     file: "internal/Pipeline.ts",
-    find: "between(this.#rollbackSince, this.now()) : 0",
-    replace: "0 : 0"
+    find: "between(this.#rollbackSince, this.now()) : this.#late",
+    replace: "0 : this.#late"
   },
   {
     what: "a release that has begun does not hear of a shorter deadline",

@@ -101,29 +101,27 @@ export const hooks: ReadonlyArray<Mutant> = [
   },
   {
     what: "emergency hooks do not run",
-    file: "internal/Pipeline.ts",
-    find: "        run()\n",
-    replace: "        void run\n"
+    file: "internal/lastWords.ts",
+    find: "    run()\n",
+    replace: "    void run\n"
   },
   {
     what: "emergency hooks run in a graceful stop as well",
     file: "internal/Pipeline.ts",
-    find: '    else if (state === "Stopped") this.#end(',
-    replace:
-      '    else if (state === "Stopped") for (const { run } of this.states.participants.emergency) run()\n    if (state === "Stopped") this.#end('
+    find: "if (this.#forced !== undefined && !this.#hasEnded) sayLastWords(this, this.states)",
+    replace: "sayLastWords(this, this.states)"
   },
   {
     what: "an emergency hook that throws keeps the others from running",
-    file: "internal/Pipeline.ts",
-    find: "        failure = describe(Cause.die(error))\n",
-    replace:
-      '        failure = describe(Cause.die(error))\n        this.emit({ _tag: "EmergencyRan", at: this.now(), name, failure })\n        break\n'
+    file: "internal/lastWords.ts",
+    find: "      ...(failure === undefined ? {} : { failure })\n    })\n",
+    replace: "      ...(failure === undefined ? {} : { failure })\n    })\n    if (failure !== undefined) break\n"
   },
   {
     what: "an emergency hook that throws is told as done",
-    file: "internal/Pipeline.ts",
-    find: "name, ...(failure === undefined ? {} : { failure }) })",
-    replace: "name })"
+    file: "internal/lastWords.ts",
+    find: "      ...(failure === undefined ? {} : { failure })\n",
+    replace: ""
   },
   {
     what: "a hook that is registered when the drain has come to rest is given up",

@@ -3,6 +3,7 @@ import { budgets } from "./budgets.ts"
 import { escalation } from "./escalation.ts"
 import { gate } from "./gate.ts"
 import { hooks } from "./hooks.ts"
+import { leaving } from "./leaving.ts"
 import { optional } from "./optional.ts"
 import { release } from "./release.ts"
 import { reloads } from "./reloads.ts"
@@ -23,5 +24,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...report,
   ...reloads,
   ...tasks,
-  ...optional
+  ...optional,
+  ...leaving
 ]

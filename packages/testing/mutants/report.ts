@@ -96,7 +96,7 @@ export const report: ReadonlyArray<Mutant> = [
   {
     what: "a crash does not stop the application",
     file: "internal/Pipeline.ts",
-    find: '    this.requestStop({ _tag: "Crash", kind, message })\n',
-    replace: ""
+    find: 'if (kind !== "processExit") return this.requestStop(reason)',
+    replace: 'if (kind !== "processExit") return'
   }
 ]

@@ -94,7 +94,7 @@ export const sections: ReadonlyArray<Mutant> = [
   },
   {
     what: "a section that a forced exit tears is not told",
-    file: "internal/Pipeline.ts",
+    file: "internal/lastWords.ts",
     find: "kind: `critical section ${section.name}`, count: 1 })",
     replace: "kind: `critical section ${section.name}`, count: 0 })"
   },

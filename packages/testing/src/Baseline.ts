@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
 import * as Journal from "./internal/Journal.ts"
+import { killed } from "./internal/laws/reading.ts"
 import { limitsOf } from "./internal/limits.ts"
 import { logger } from "./internal/logger.ts"
 import { plainLifecycle } from "./internal/plainLifecycle.ts"
@@ -28,7 +29,7 @@ const minute = 60_000
 
 /**
  * Lives the plan of `like` under plain Effect, struck at the same instants: SIGTERM and SIGINT interrupt the main fiber, any
- * other signal and an uncaught exception end the process, as Node does by itself.
+ * other signal, an uncaught exception and a kill end the process, as Node does by itself.
  *
  * **When to use**: to see what plain Effect does in a life that you have seen under Quiesce; `compare` counts it for many.
  *
@@ -84,6 +85,12 @@ export const play = (plan: Plan.Plan, like: Simulated): Effect.Effect<Life> =>
           if (end.reached) return
           journal.record({ _tag: "Struck", what: entry.kind })
           exit(1)
+        })
+      } else if (entry._tag === "Struck" && entry.what === "SIGKILL") {
+        world.after(entry.at, () => {
+          if (end.reached) return
+          end.reached = true
+          journal.record({ _tag: "Struck", what: entry.what })
         })
       } else if (entry._tag === "Struck" && entry.what === "requestStop") {
         // What a component asks for itself it asks for here as well.
@@ -158,7 +165,7 @@ export const compare = ({
     const count = (side: "plain" | "quiesce", life: Life): void => {
       const laws = new Set(Laws.check(life).map(({ law }) => law))
       for (const law of laws) broken[side].set(law, (broken[side].get(law) ?? 0) + 1)
-      if (only(life.timeline, "Exited").length === 0) neverEnded[side]++
+      if (only(life.timeline, "Exited").length === 0 && killed(life.timeline) === undefined) neverEnded[side]++
     }
     for (const plan of plans.map(withoutOptional)) {
       const life = yield* Effect.orDie(Plan.play(plan))

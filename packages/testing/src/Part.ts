@@ -32,7 +32,8 @@ import { waitFor, When } from "./internal/when.ts"
  *   long as a request's. The handling of unit `poisoned` fails.
  * - `Hook`: something registered with the `Lifecycle`, `when` the component has started by default.
  * - `Reloads`: `count` reloads, the first `when`, then one every `every` after the one before; each does its behaviour.
- * - `Emergency`: an emergency hook, which may throw.
+ * - `Emergency`: an emergency hook, which may throw. In the simulation one that `blocks`, for so many milliseconds, is ended by a
+ *   watchdog.
  * - `Lease`: asks for more time as soon as the stop begins.
  * - `Ends`: asks for the stop itself.
  */
@@ -48,7 +49,7 @@ export const Part = Schema.TaggedUnion({
   Task: taskFields,
   Worker: workerFields,
   Reloads: reloadFields,
-  Emergency: { throws: Schema.Boolean },
+  Emergency: { throws: Schema.Boolean, blocks: Schema.optionalKey(Schema.Number) },
   Lease: { millis: Schema.Number },
   Ends: { after: Schema.Number, reason: Schema.Literals(["finished", "requested"]) }
 })
@@ -88,7 +89,7 @@ export const start = (component: string, part: Part): Effect.Effect<void, never,
       Task: (task) => startTask(component, task),
       Worker: (worker) => startWorker(component, worker),
       Reloads: (reloads) => startReloads(component, reloads),
-      Emergency: ({ throws }) => setEmergency(component, throws),
+      Emergency: ({ blocks = 0, throws }) => setEmergency(component, throws, blocks),
       Lease: ({ millis }) =>
         Effect.flatMap(Lifecycle, ({ extendStop }) => setHook("onStopping", `${component}/lease`, extendStop(millis))),
       Ends: ({ after, reason }) =>
@@ -115,13 +116,14 @@ const setHook = (kind: Of<"Hook">["on"], hook: string, effect: Effect.Effect<unk
     return Effect.andThen(lifecycle[kind](hook, whole), isSet({ kind, hook, masked }))
   })
 
-const setEmergency = (component: string, throws: boolean) =>
+const setEmergency = (component: string, throws: boolean, blocks: number) =>
   Effect.gen(function* () {
     const lifecycle = yield* Lifecycle
     const journal = yield* CurrentJournal
     const hook = `${component}/emergency`
     const run = (): void => {
       journal.record({ _tag: "HookRan", hook })
+      if (blocks > 0) journal.block(blocks)
       journal.record({ _tag: "HookEnded", hook, whole: !throws })
       if (!throws) return
       const message = `${component}: emergency hook failed on purpose`

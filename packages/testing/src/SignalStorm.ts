@@ -3,8 +3,11 @@
  */
 import * as Schema from "effect/Schema"
 
-/** What strikes: a stop signal, an exception that nobody caught, or a request of the application itself. */
-export const Kind = Schema.Literals(["SIGTERM", "SIGINT", "SIGHUP", "crash", "request"])
+/**
+ * What strikes: a stop signal, an exception that nobody caught, a request of the application itself, code that leaves the
+ * process (`exit`), or a watchdog that kills it, when the emergency hooks have run (`kill`).
+ */
+export const Kind = Schema.Literals(["SIGTERM", "SIGINT", "SIGHUP", "crash", "request", "exit", "kill"])
 
 export type Kind = typeof Kind.Type
 
@@ -17,11 +20,13 @@ export const places = ["Starting", "Running", "LameDuck", "Draining", "Interrupt
  *   the same seed and one SIGTERM.
  * - `wake`: instead of that, the very instant at which a timer of the application fires, counted from 0 within the state and
  *   taken modulo their number in the rehearsal. Where none fires, the fraction counts.
+ * - `late`: of a signal, milliseconds that it has waited for a blocked event loop; none, when left out.
  */
 export const Strike = Schema.Struct({
   state: Schema.Literals(places),
   fraction: Schema.Number,
   wake: Schema.optionalKey(Schema.Number),
+  late: Schema.optionalKey(Schema.Number),
   kind: Kind
 })
 

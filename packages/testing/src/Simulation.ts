@@ -17,13 +17,14 @@ import { observe } from "./internal/budgets.ts"
 import * as Journal from "./internal/Journal.ts"
 import { listen, logger } from "./internal/logger.ts"
 import { outside } from "./internal/process/outside.ts"
+import { killedReport } from "./internal/killedReport.ts"
 import { ownedBy } from "./internal/ownedBy.ts"
 import { needsRehearsal, placeOf, type Rehearsal, rehearsal } from "./internal/rehearsal.ts"
 import { World } from "./internal/World.ts"
 import type { Law, Life } from "./Law.ts"
 import * as Laws from "./Laws.ts"
-import { arbitrary as arbitraryStorm, type SignalStorm, strike } from "./SignalStorm.ts"
-import type { Entry, Timeline } from "./Timeline.ts"
+import { arbitrary as arbitraryStorm, type SignalStorm, type Strike, strike } from "./SignalStorm.ts"
+import { type Entry, events, type Timeline } from "./Timeline.ts"
 
 /** What happens to an application from outside. */
 export interface Course {
@@ -208,6 +209,8 @@ const randomStorm = (seed: number): Effect.Effect<SignalStorm> =>
 
 /** Milliseconds. */
 const longestSpin = 120_000
+/** What the watchdog of a real process reports. */
+const stall = 1000
 const minute = 60_000
 const hour = 3_600_000
 
@@ -230,41 +233,61 @@ const live = <A, E>(
     const { limits, options } = observe(given, now)
     const timeline: Array<Entry> = []
     const inside: Array<Array<Entry>> = []
-    const journal = Journal.make(timeline, now, (millis) => world.block(millis), inside)
+    const block = (millis: number): void => {
+      world.block(millis)
+      if (millis < stall || app === undefined) return
+      // Who has to leave and does not is killed. Else it is told by a thread of its own, when the event loop can hear it.
+      if (app.lifecycle.stateUnsafe() !== "Exit") {
+        world.after(0, () => end.reached || app?.reportBlockedUnsafe(millis, []))
+      } else if (!end.reached) {
+        journal.record({ _tag: "Blocked", millis })
+        kill(app)
+      }
+    }
+    const kill = ({ lastWordsUnsafe }: App.App): void => {
+      end.reached = true
+      journal.record({ _tag: "Struck", what: "watchdog" })
+      timeline.push(...lastWordsUnsafe())
+      journal.record({ _tag: "Struck", what: "SIGKILL" })
+    }
+    const journal = Journal.make(timeline, now, block, inside)
     let spun = 0
     // Somebody who spins for a while is nobody else's fault; what spins without end does not come to its end in time.
     world.onSpinning = (millis) => (++spun > longestSpin ? world.block(minute) : journal.block(millis))
     const end = { reached: false }
-    const early: Array<SignalStorm[number]["kind"]> = []
+    const early: Array<Strike> = []
     let app: App.App | undefined
 
-    const hit = (kind: SignalStorm[number]["kind"]): void => {
+    const hit = (one: Strike): void => {
+      const { kind, late } = one
       if (end.reached) return
       // Before the application can be spoken to: it hears of it as its first thing.
-      if (app === undefined) return void early.push(kind)
-      if (kind === "crash") {
-        const message = `crash ${timeline.length} on purpose`
+      if (app === undefined) return void early.push(one)
+      if (kind === "crash" || kind === "exit") {
+        const message = `${kind} ${timeline.length} on purpose`
         journal.record({ _tag: "Failed", component: "the process", message })
-        app.reportCrashUnsafe("uncaughtException", new Error(message))
+        app.reportCrashUnsafe(kind === "exit" ? "processExit" : "uncaughtException", new Error(message))
       } else if (kind === "request") {
         journal.record({ _tag: "Struck", what: "requestStop" })
         app.requestStopUnsafe(StopReason.requested("the storm"))
+      } else if (kind === "kill") {
+        kill(app)
       } else {
-        journal.record({ _tag: "Signalled", signal: kind })
-        app.signalUnsafe(kind)
+        journal.record({ _tag: "Signalled", signal: kind, ...(late === undefined ? {} : { late }) })
+        app.signalUnsafe(kind, late)
       }
     }
     const entered: Array<{ readonly state: string; readonly at: number }> = []
     const enter = (state: string): void => {
       entered.push({ state, at: world.now })
       for (const one of storm) {
-        if (one.state === state) world.after(placeOf(one, nominal), () => hit(one.kind))
+        if (one.state === state) world.after(placeOf(one, nominal), () => hit(one))
       }
     }
 
     enter("Starting")
     world.after(minute, () => {
-      if (app !== undefined && !isStopping(app.lifecycle.stateUnsafe())) hit("SIGTERM")
+      if (app !== undefined && !isStopping(app.lifecycle.stateUnsafe())) hit(strike("SIGTERM", "Running"))
     })
     // What the caller has, such as armed failpoints, and the world in the place of the real one.
     const around = Context.merge(yield* Effect.context(), world.context).pipe(
@@ -290,7 +313,7 @@ const live = <A, E>(
     while (starting.pollUnsafe() === undefined) world.turn()
     const started = yield* Fiber.join(starting)
     app = started
-    for (const kind of early) hit(kind)
+    for (const one of early) hit(one)
 
     const promises = outside(() => world.isBusy)
     while (!end.reached) {
@@ -302,7 +325,10 @@ const live = <A, E>(
       else world.jump()
     }
     for (const one of inside) finish(one)
-    const report = yield* started.stopped
+    // What is on the stack does not go on.
+    const killed = timeline.findIndex((entry) => entry._tag === "Struck" && entry.what === "SIGKILL")
+    if (killed >= 0) timeline.splice(killed + 1)
+    const report = killed < 0 ? yield* started.stopped : killedReport(events(timeline), now())
     return {
       life: { seed, timeline, inside, limits: yield* limits(timeline), logged: true, report },
       rehearsed: rehearsal(entered, world.wakes)

@@ -16,7 +16,8 @@ const hook = { at, hook: Schema.String }
  * What the kit sees for itself, so that a law does not have to take the engine's word for it. `at` is milliseconds since the
  * application began to start.
  *
- * - `Signalled`: a stop signal was delivered. `Struck`: something else was done to it from outside, `what` says what.
+ * - `Signalled`: a stop signal was delivered, `late` by so many milliseconds. `Struck`: something else was done to it from outside,
+ *   `what` says what.
  * - `Acquiring`, `Acquired`, `Releasing`, `Released`: a scripted component at work; `needs` are the components that it uses,
  *   `stopTimeout` its own one.
  * - `Asked`: a unit of work came to a gate, which lets in `capacity` of them at once, and lets the others wait (`waits`) or turns
@@ -36,7 +37,7 @@ const hook = { at, hook: Schema.String }
  * - `Exited`: the end as the process would see it.
  */
 export const Observation = Schema.TaggedUnion({
-  Signalled: { at, signal: Schema.String },
+  Signalled: { at, signal: Schema.String, late: Schema.optionalKey(Schema.Number) },
   Struck: { at, what: Schema.String },
   Acquiring: { ...component, needs: Schema.Array(Schema.String), stopTimeout: Schema.optionalKey(Schema.Number) },
   Acquired: component,

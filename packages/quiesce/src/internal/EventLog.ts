@@ -28,6 +28,7 @@ export class EventLog {
   #recurring = 0
   readonly #untold: Array<readonly [Event, Cause.Cause<unknown> | undefined]> = []
   #telling = false
+  #confidant: Array<Event> | undefined
   readonly #listeners: ReadonlyArray<(event: Event) => void>
   readonly #context: Context.Context<never>
 
@@ -36,7 +37,30 @@ export class EventLog {
     this.#listeners = listeners
   }
 
+  /**
+   * Runs something whose events are told to the caller alone. It may run on top of code of the application that does not
+   * return, and who listens to the log would run there too.
+   */
+  confide(run: () => void): ReadonlyArray<Event> {
+    const told: Array<Event> = []
+    const outer = this.#confidant
+    this.#confidant = told
+    try {
+      run()
+    } finally {
+      this.#confidant = outer
+    }
+    return told
+  }
+
+  /** For who is about to leave, and does not come back to whoever is being told something: from now on all hear at once. */
+  tellAtOnce(): void {
+    this.#confidant = undefined
+    this.#telling = false
+  }
+
   emit(event: Event, cause: Cause.Cause<unknown> | undefined): void {
+    if (this.#confidant !== undefined) return void this.#confidant.push(event)
     const number = this.#count++
     this.events.push(event)
     this.#numbers.push(number)

@@ -11,7 +11,7 @@ export interface Turn {
   readonly late: boolean
   /** `true` when it holds the key; `false` when it was sent away. */
   readonly ready: Deferred.Deferred<boolean>
-  /** Done when it has let go of the key, or of its place in the line. */
+  /** Done when it stands in line no longer: what it came for has begun, or it has given up its place. */
   readonly over: Deferred.Deferred<void>
   /** Whether what it came for has begun. */
   begun: boolean
@@ -33,6 +33,12 @@ export class Keys {
     this.#lines.set(key, line.add(turn))
     if (line.size === 1) Deferred.doneUnsafe(turn.ready, Effect.succeed(true))
     return turn
+  }
+
+  /** What it came for has begun. */
+  begin(turn: Turn): void {
+    turn.begun = true
+    Deferred.doneUnsafe(turn.over, Effect.void)
   }
 
   /** Lets go of the key, or of the place in the line. */

@@ -25,7 +25,9 @@ import { describe } from "./describe.ts"
 import { EventLog } from "./EventLog.ts"
 import { exitCodeOf } from "./exitCodeOf.ts"
 import { HealthBoard } from "./HealthBoard.ts"
+import { Blocks, tellCrash, tellDefect } from "./incidents.ts"
 import type { Kernel } from "./Kernel.ts"
+import { sayLastWords } from "./lastWords.ts"
 import { Ledger } from "./Ledger.ts"
 import type { Hook, HookKind } from "./Participants.ts"
 import { planInputOf, type PlanOptions } from "./planInputOf.ts"
@@ -50,6 +52,7 @@ export class Pipeline implements Kernel {
   readonly reloads: Reloads
   readonly health: HealthBoard
   readonly log: EventLog
+  readonly blocks: Blocks
   readonly stopTimeout: number
   readonly stopped: Deferred.Deferred<Report.Report> = Deferred.makeUnsafe()
   readonly #options: PipelineOptions
@@ -65,6 +68,10 @@ export class Pipeline implements Kernel {
   /** Milliseconds of the grace period in force. */
   #total: number
   #deadline = Number.POSITIVE_INFINITY
+  /** How long a signal that is being delivered has waited for the event loop. */
+  #late = 0
+  #forced: Outcome.Outcome | undefined
+  #hasEnded = false
   #lastSignal: { readonly signal: string; readonly at: number } | undefined
 
   constructor(options: PipelineOptions) {
@@ -74,6 +81,7 @@ export class Pipeline implements Kernel {
     this.#began = this.#clock.monotonicTimeNanosUnsafe()
     this.stopTimeout = options.budgets.stopTimeout
     this.log = new EventLog(options.context, options.listeners)
+    this.blocks = new Blocks(this, options.context)
     this.ledger = new Ledger(this)
     this.health = new HealthBoard(this, options.context)
     this.states = new StopStates(this, this.ledger, options.budgets, this.health)
@@ -102,7 +110,7 @@ export class Pipeline implements Kernel {
   readonly done = (state: Phase.StopState): void => {
     // It ends by itself: nobody interrupts it from within.
     if (this.#phase.state === state) this.#worker = undefined
-    this.#dispatch({ _tag: "Done", state })
+    this.#done(state)
   }
   readonly isRefusing = (): boolean => Phase.isRefusing(this.#phase.state)
 
@@ -139,20 +147,26 @@ export class Pipeline implements Kernel {
   readonly remaining = (): number => this.#deadline - this.now()
 
   /** A stop signal. Repeats within the cooldown count as one: a single Ctrl+C can arrive twice through wrappers. */
-  readonly signal = (signal: string): void => {
+  readonly signal = (signal: string, late = 0): void => {
     const at = this.now()
     const last = this.#lastSignal
     if (last !== undefined && last.signal === signal && at - last.at < this.#options.cooldown) return
     this.#lastSignal = { signal, at }
+    this.#late = late
     this.#dispatch({ _tag: "Signalled", signal })
+    this.#late = 0
   }
 
-  readonly crash = (kind: "uncaughtException" | "unhandledRejection", error: unknown): void => {
-    const cause = Cause.die(error)
-    const message = describe(cause)
-    this.emit({ _tag: "Crashed", at: this.now(), kind, message }, cause)
-    this.requestStop({ _tag: "Crash", kind, message })
+  readonly crash = (kind: StopReason.CrashKind, error: unknown): void => {
+    // Nothing asynchronous runs any more, and what is on the stack does not go on: all is told and done on top of it.
+    if (kind === "processExit") this.log.tellAtOnce()
+    const reason = tellCrash(this, kind, error)
+    if (kind !== "processExit") return this.requestStop(reason)
+    this.#step({ _tag: "Leaving", reason })
+    this.#end()
   }
+
+  readonly lastWords = (): ReadonlyArray<Event> => this.log.confide(() => sayLastWords(this, this.states))
 
   /** Grants the state at work more time, within the grace period; answers what it granted. */
   readonly extend = (to: string, millis: number, grant: (millis: number) => boolean): number => {
@@ -242,11 +256,12 @@ export class Pipeline implements Kernel {
           this.#enter(command.state)
           break
         case "ForceExit":
+          this.#forced = command.outcome
           this.states.leave()
           this.ledger.announcements.makeAll()
           this.#changed(before.state, after.state)
-          this.#forceExit()
-          this.#end(command.outcome)
+          this.#worker?.interruptUnsafe()
+          this.#end()
           break
       }
     }
@@ -261,7 +276,7 @@ export class Pipeline implements Kernel {
     const total = reason._tag === "Crash" ? Math.min(crashGracePeriod, budgets.total) : budgets.total
     // A start that failed has been rolled back before it says so: that time is part of the stop.
     const failed = reason._tag === "StartFailed"
-    const spent = failed && this.#rollbackSince !== undefined ? between(this.#rollbackSince, this.now()) : 0
+    const spent = failed && this.#rollbackSince !== undefined ? between(this.#rollbackSince, this.now()) : this.#late
     const left = Math.max(total - spent, 0)
     this.#total = total
     this.#deadline = this.now() + left
@@ -272,7 +287,7 @@ export class Pipeline implements Kernel {
         Effect.sync(() => this.#dispatch({ _tag: "DeadlineReached" }))
       )
     )
-    this.emit({ _tag: "StopRequested", at: this.now(), reason, ...(failed ? { spent } : {}) })
+    this.emit({ _tag: "StopRequested", at: this.now(), reason, ...(failed || spent > 0 ? { spent } : {}) })
     for (const attempt of this.states.attempts) attempt.interruptUnsafe()
   }
 
@@ -283,7 +298,7 @@ export class Pipeline implements Kernel {
     worker?.interruptUnsafe()
     if (state === "Running") Deferred.doneUnsafe(this.states.running, Effect.void)
     else if (state === "Reloading") return
-    else if (state === "Stopped") this.#end(Report.outcomeOf(this.log.events))
+    else if (state === "Stopped") this.#end()
     else this.#work(state)
   }
 
@@ -294,9 +309,14 @@ export class Pipeline implements Kernel {
     worker.addObserver((exit) => {
       // Interrupted: a later state has taken over. Anything else must not keep the stop from going on.
       if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return
-      if (Exit.isFailure(exit)) this.#tellDefect(state, exit.cause)
-      this.#dispatch({ _tag: "Done", state })
+      if (Exit.isFailure(exit)) tellDefect(this, state, exit.cause)
+      this.#done(state)
     })
+  }
+
+  /** While code blocks the event loop no timer rings: the deadline may be over without anybody having said so. */
+  #done(state: Phase.StopState): void {
+    this.#dispatch(this.remaining() < 0 ? { _tag: "DeadlineReached" } : { _tag: "Done", state })
   }
 
   readonly #tellLingering: Effect.Effect<void> = Effect.suspend(() => {
@@ -308,35 +328,13 @@ export class Pipeline implements Kernel {
     })
   })
 
-  /** A participant's synchronous part that throws, such as `inFlight`. */
-  #tellDefect(state: Phase.StopState, cause: Cause.Cause<never>): void {
-    const failure = describe(cause)
-    this.emit(
-      { _tag: "Awaited", at: this.now(), kind: "state", name: state, waited: 0, result: "failed", failure },
-      cause
-    )
-  }
-
-  #forceExit(): void {
-    this.#worker?.interruptUnsafe()
-    this.states.tellStragglers()
-    this.states.tasks.tellStragglers()
-    for (const section of this.states.sections.open) {
-      this.emit({ _tag: "Straggler", at: this.now(), kind: `critical section ${section.name}`, count: 1 })
-    }
-    for (const { name, run } of this.states.participants.emergency) {
-      let failure: string | undefined
-      try {
-        run()
-      } catch (error) {
-        failure = describe(Cause.die(error))
-      }
-      this.emit({ _tag: "EmergencyRan", at: this.now(), name, ...(failure === undefined ? {} : { failure }) })
-    }
-  }
-
-  #end(outcome: Report.Report["outcome"]): void {
+  /** Who leaves in the middle of this does the rest of it. */
+  #end(): void {
+    if (this.#forced !== undefined && !this.#hasEnded) sayLastWords(this, this.states)
+    if (this.#hasEnded) return
+    this.#hasEnded = true
     this.#deadlineFiber?.interruptUnsafe()
+    const outcome = this.#forced ?? Report.outcomeOf(this.log.events)
     const reason = this.#phase.reason ?? StopReason.finished
     const usual = Outcome.exitCode(outcome, reason)
     const exitCode = this.guard("exitCode", () => this.#options.exitCode(outcome, reason), usual)

@@ -28,6 +28,8 @@ export class Section {
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   bounded = false
   told = false
+  /** Whether the end of the process has been told to cut it off. */
+  torn = false
   /** Since when somebody waits for it; its limit begins anew when it is bounded. */
   since: number | undefined
 
@@ -82,9 +84,10 @@ export class Sections {
 
   enter(name: string, atMost: number, outer?: Section, turn?: Turn): Section {
     const section = new Section(name, atMost, outer, turn)
-    if (turn !== undefined) turn.begun = true
     if (this.#watching) section.since = this.#kernel.now()
     this.open.add(section)
+    // Who waits for its turn waits for the section itself from now on.
+    if (turn !== undefined) this.keys.begin(turn)
     if (this.#bounding) this.#kernel.fork(this.bound(section))
     return section
   }

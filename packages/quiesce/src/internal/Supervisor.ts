@@ -43,6 +43,7 @@ export class Supervisor {
   readonly #health: HealthBoard
   readonly #degraded = new Map<string, Contribution>()
   #interrupting = false
+  #stragglersTold = false
 
   constructor(kernel: Kernel, waits: Waits, health: HealthBoard) {
     this.#kernel = kernel
@@ -249,8 +250,10 @@ export class Supervisor {
     }
   }
 
-  /** Names who was told to end, or should have finished, and has not. */
+  /** Names who was told to end, or should have finished, and has not: once. */
   tellStragglers(): void {
+    if (this.#stragglersTold) return
+    this.#stragglersTold = true
     const unfinished = this.#alive.filter(({ finishes, now }) => now === "Stopping" || (finishes && now === "Running"))
     for (const [name, { count }] of countBy(unfinished, (task) => task.name)) {
       this.#kernel.emit({ _tag: "Straggler", at: this.now(), kind: `task ${name}`, count })

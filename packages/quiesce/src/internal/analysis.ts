@@ -111,14 +111,16 @@ export const components = (events: ReadonlyArray<Event>, end: number): ReadonlyA
 }
 
 /**
- * When the stop began: with its request, or, when the start failed, with the release of what had been acquired, which comes
- * before the failure is told.
+ * When the stop began: with its request, or before it, with the signal that had to wait to be taken, or, when the start failed,
+ * with the release of what had been acquired, which comes before the failure is told.
  */
 export const stopBegan = (events: ReadonlyArray<Event>): number | undefined => {
   const requested = events.findIndex((event) => event._tag === "StopRequested")
   const request = events[requested]
-  if (request?._tag !== "StopRequested" || request.reason._tag !== "StartFailed") return request?.at
-  if (request.spent !== undefined) return between(request.spent, request.at)
+  if (request?._tag !== "StopRequested") return undefined
+  // A signal can have waited for longer than the application is there.
+  if (request.spent !== undefined) return Math.max(between(request.spent, request.at), 0)
+  if (request.reason._tag !== "StartFailed") return request.at
   const before = events.slice(0, requested)
   const lastStart = before.findLastIndex((event) => event._tag === "ComponentStarting")
   return before.slice(lastStart + 1).find((event) => event._tag === "ComponentStopping")?.at ?? request.at
@@ -128,8 +130,9 @@ export const stopBegan = (events: ReadonlyArray<Event>): number | undefined => {
 const releaseBegan = (events: ReadonlyArray<Event>): number | undefined => {
   const releasing = events.find((event) => event._tag === "StateChanged" && event.to === "Releasing")?.at
   const began = stopBegan(events)
-  const requested = events.find((event) => event._tag === "StopRequested")?.at
-  return began !== undefined && requested !== undefined && began < requested ? began : releasing
+  const request = events.find((event) => event._tag === "StopRequested")
+  const rolledBack = request?.reason._tag === "StartFailed" && began !== undefined && began < request.at
+  return rolledBack ? began : releasing
 }
 
 /** Time in each state from the stop request on. The sum is the time from the request to the end. */
@@ -137,7 +140,8 @@ export const stateTimes = (
   events: ReadonlyArray<Event>,
   end: number
 ): ReadonlyArray<{ readonly state: AppState; readonly duration: number }> => {
-  const requested = events.find((event) => event._tag === "StopRequested")?.at
+  const request = events.findIndex((event) => event._tag === "StopRequested")
+  const requested = events[request]?.at
   // Where the stop has arrived is no state with a time of its own: what remains to be done there is the last one's.
   const changes = events
     .filter((event) => event._tag === "StateChanged")
@@ -146,9 +150,11 @@ export const stateTimes = (
     const from = index === 0 ? (requested ?? change.at) : change.at
     return { state: change.to, duration: between(from, changes[index + 1]?.at ?? end) }
   })
+  // The state before the stop has what was gone by then, and all of it where the process left without another state.
   const began = stopBegan(events)
-  const rollback = began === undefined || requested === undefined ? 0 : between(began, requested)
-  return rollback > 0 ? [{ state: "Starting" as const, duration: rollback }, ...times] : times
+  const spent = began === undefined ? 0 : between(began, changes.length === 0 ? end : (requested ?? began))
+  const before = events.slice(0, request).findLast((event) => event._tag === "StateChanged")
+  return spent > 0 ? [{ state: before?.to ?? "Starting", duration: spent }, ...times] : times
 }
 
 /** Milliseconds that the engine itself may take between two releases. */

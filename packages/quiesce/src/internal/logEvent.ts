@@ -9,6 +9,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
 import { Event } from "../Event.ts"
 import * as StopReason from "../StopReason.ts"
+import { describeBlock } from "./describeBlock.ts"
 import { formatCounts, formatMillis } from "./format.ts"
 
 type Line = readonly [LogLevel.Severity, string] | undefined
@@ -82,6 +83,7 @@ const line = Event.match({
   TaskStopped: (e): Line => ["Debug", `task ${taskName(e)} has nothing in hand and ends${ofThatName(e)}`],
   TaskInterrupted: (e): Line => ["Debug", `task ${taskName(e)} is interrupted${ofThatName(e)}`],
   Crashed: (e): Line => ["Fatal", `${e.kind}: ${e.message}`],
+  EventLoopBlocked: (e): Line => [e.killed ? "Fatal" : "Warn", [describeBlock(e), ...e.stack].join("\n    at ")],
   ReloadStarted: (e): Line => ["Info", `${e.name} is reloading (${e.trigger})`],
   Reloaded: (e): Line => [
     e.restart.length === 0 ? "Info" : "Warn",

@@ -10,6 +10,7 @@ import type { Node, Program } from "../Program.ts"
 import type { Strike } from "../SignalStorm.ts"
 import { behaviour, below, delays, faults, flag, harmless, oneOf, pick, times } from "./arbitraryChoices.ts"
 import { burst, finisher, line, part, requests, trouble } from "./arbitraryParts.ts"
+import { withHardships } from "./hardships.ts"
 import { insideOptions } from "./limits.ts"
 
 const anyParts = oneOf<ReadonlyArray<Part>>(
@@ -160,6 +161,7 @@ export const plan: Arbitrary.Arbitrary<Plan> = Arbitrary.flatMap(
     Arbitrary.all({
       seed: below(1_000_000),
       runFor: pick([1000, 1000, 300, 100, 10, 0]),
-      ...kind
+      ...kind,
+      storm: withHardships(kind.storm)
     })
 )

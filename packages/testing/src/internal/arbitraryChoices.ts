@@ -47,6 +47,5 @@ export const behaviour = (
 ): Arbitrary.Arbitrary<Behaviour> =>
   Arbitrary.map(
     Arbitrary.all({ manner: pick<Manner>([good, ...times(sound, good), ...manners]), after: pick(after) }),
-    // A loop that is blocked for long is what no law can hold against.
-    ({ after, manner }) => ({ ...manner, after: manner.blocks ? Math.min(Math.max(after, 10), 100) : after })
+    ({ after, manner }) => ({ ...manner, after: manner.blocks ? Math.max(3 * after, 10) : after })
   )

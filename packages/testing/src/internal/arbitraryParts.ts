@@ -2,6 +2,7 @@
 import * as Arbitrary from "effect/Arbitrary"
 import type { Part } from "../Part.ts"
 import { behaviour, faults, flag, good, harmless, oneOf, pick } from "./arbitraryChoices.ts"
+import { emergency } from "./hardships.ts"
 
 const when = pick<number | "stopping" | "lameDuck">([0, "stopping", "lameDuck", 10, 100, 300, 1000])
 
@@ -161,7 +162,7 @@ export const part: Arbitrary.Arbitrary<Part> = oneOf<Part>(
   task,
   worker,
   reloads,
-  Arbitrary.map(flag(2), (throws) => ({ _tag: "Emergency", throws })),
+  emergency,
   Arbitrary.map(pick([100, 1000, 60_000]), (millis) => ({ _tag: "Lease", millis })),
   Arbitrary.map(
     Arbitrary.all({

@@ -39,6 +39,8 @@ export function* simpler(plan: Plan): Generator<Plan> {
     const { wake, ...placed } = strike
     if (wake !== undefined) yield { ...plan, storm: storm.with(place, placed) }
     if (wake !== undefined && wake > 0) yield { ...plan, storm: storm.with(place, { ...strike, wake: 0 }) }
+    const { late, ...prompt } = strike
+    if (late !== undefined) yield { ...plan, storm: storm.with(place, prompt) }
     if (strike.fraction !== 0) yield { ...plan, storm: storm.with(place, { ...strike, fraction: 0 }) }
   }
   for (const key of ["gracePeriod", "lameDuck", "drain", "interrupt", "stopTimeout", "ladder"] as const) {

@@ -2,7 +2,7 @@ import type * as Report from "quiesce/Report"
 import * as Law from "../../Law.ts"
 import type { Timeline } from "../../Timeline.ts"
 import { untoldHook } from "./hooks.ts"
-import { all, first, forcedExit, rounding } from "./reading.ts"
+import { all, first, forcedExit, rounding, spent } from "./reading.ts"
 import { notReported, reportOf } from "./told.ts"
 
 export const accounted = Law.make(
@@ -12,7 +12,7 @@ export const accounted = Law.make(
     const { timeline } = life
     const ended = first(timeline, "Ended")
     const requested = first(timeline, "StopRequested")
-    if (ended === undefined || requested === undefined) return []
+    if (ended === undefined || requested === undefined) return untoldHook(life, violation)
     const report = reportOf(life)
     const finalName = (id: number, name: string): string =>
       timeline.reduce((last, entry) => ("id" in entry && entry.id === id ? entry.name : last), name)
@@ -48,6 +48,11 @@ export const accounted = Law.make(
       Math.abs(inStates - report.duration) > rounding * report.states.length + rounding
         ? [violation(`the states add up to ${inStates} ms, and the stop took ${report.duration} ms`, ended.index)]
         : []
+    const took = Math.min(ended.entry.at - requested.entry.at + spent(timeline), ended.entry.at)
+    const duration =
+      Math.abs(report.duration - took) > 10 * rounding
+        ? [violation(`the report says that the stop took ${report.duration} ms, and it was ${took} ms`, ended.index)]
+        : []
     const chain = chainViolations(timeline, report, violation)
     const unlike =
       report.outcome._tag === ended.entry.outcome._tag && report.exitCode === ended.entry.exitCode
@@ -58,6 +63,7 @@ export const accounted = Law.make(
       ...stragglers,
       ...failures,
       ...sum,
+      ...duration,
       ...chain,
       ...unlike,
       ...notReported(life, report, violation),

@@ -12,6 +12,7 @@ import {
   isRequest,
   killed,
   leased,
+  leftFromWithin,
   nameOf,
   reserve,
   spent,
@@ -97,12 +98,17 @@ export const endsInTime = Law.make(
         : []
     // Every state is bounded for itself, so that a stop comes to its own end before the deadline has to cut it off.
     const escalated = first(timeline, "Escalated", ({ rung }) => rung === "Exit")
+    const exits = leftFromWithin(timeline)
     const cutOff =
-      forced !== undefined && escalated === undefined && pauses === 0 && left > 0
+      forced !== undefined && escalated === undefined && exits === undefined && pauses === 0 && left > 0
         ? [violation("the deadline had to cut it off", forced.index)]
         : []
+    const stayed =
+      exits !== undefined && exit.entry.at > exits.entry.at + limits.slack
+        ? [violation("its process was left, and it went on", exits.index, exit.index)]
+        : []
     const excessive = all(timeline, "LeaseGranted").flatMap(({ entry: { at, millis }, index }) =>
-      at + millis > request + total(life) - reserve(life) + limits.slack
+      at + millis > request + total(life) - spent(timeline) - reserve(life) + limits.slack
         ? [violation(`${millis} ms were granted, and there were not so many left`, index)]
         : []
     )
@@ -113,6 +119,7 @@ export const endsInTime = Law.make(
       ...late,
       ...lingered,
       ...cutOff,
+      ...stayed,
       ...excessive,
       ...unheard(life, violation),
       ...uncounted(life, violation),
@@ -143,10 +150,19 @@ const unheard = ({ limits, timeline }: Law.Life, violation: Law.Violated): Reado
 
 const startEvents = new Set(["ComponentStarting", "ComponentStarted", "ComponentStartFailed", "Acquiring", "Acquired"])
 
-/** A rollback of a failed start counts, from the first release after which nothing started any more, and nothing else does. */
+/**
+ * A rollback of a failed start counts, from the first release after which nothing started any more, and so does the time that a
+ * signal has waited; nothing else does.
+ */
 const uncounted = ({ limits, timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
   const request = first(timeline, "StopRequested")
   if (request === undefined) return []
+  if (request.entry.reason._tag === "Signal") {
+    const late = all(timeline, "Signalled").findLast(({ index }) => index < request.index)?.entry.late ?? 0
+    return Math.abs(spent(timeline) - late) > limits.slack
+      ? [violation(`the signal had waited for ${late} ms, and ${spent(timeline)} ms were counted`, request.index)]
+      : []
+  }
   const failed = timeline.find(({ _tag }) => _tag === "ComponentStartFailed" || _tag === "ComponentStopping")
   const most = request.entry.reason._tag === "StartFailed" ? request.entry.at - (failed?.at ?? request.entry.at) : 0
   if (spent(timeline) > most + limits.slack)

@@ -2,12 +2,24 @@ import type { Outcome } from "quiesce/Outcome"
 import type { StopReason } from "quiesce/StopReason"
 import * as Law from "../../Law.ts"
 import type { Timeline } from "../../Timeline.ts"
-import { all, first, forcedExit, handedBack, isOptional, killed, nameOf } from "./reading.ts"
+import {
+  all,
+  first,
+  forcedExit,
+  handedBack,
+  isOptional,
+  killed,
+  leftFromWithin,
+  nameOf,
+  spent,
+  total
+} from "./reading.ts"
 
 export const exitCode = Law.make(
   "exit-code",
   "the exit code is the function of the outcome and the reason, nothing else",
-  ({ timeline }, violation) => {
+  (life, violation) => {
+    const { limits, timeline } = life
     const exited = first(timeline, "Exited")
     if (exited === undefined || killed(timeline) !== undefined) return []
     const ended = first(timeline, "Ended")
@@ -27,7 +39,15 @@ export const exitCode = Law.make(
       ended === undefined || ended.entry.outcome._tag === outcome._tag
         ? []
         : [violation(`it said that it was ${ended.entry.outcome._tag}, and it was ${outcome._tag}`, ended.index)]
-    return [...wrong, ...untold]
+    // What blocks the event loop can hold it for longer than it may, and then come to a good end.
+    const request = first(timeline, "StopRequested")
+    const over =
+      request === undefined ? 0 : exited.entry.at - request.entry.at - Math.max(total(life) - spent(timeline), 0)
+    const behind =
+      ended !== undefined && forcedExit(timeline) === undefined && outcome._tag !== "TimedOut" && over > limits.slack
+        ? [violation(`it ended ${over} ms behind its deadline, and said that it was ${outcome._tag}`, ended.index)]
+        : []
+    return [...wrong, ...untold, ...behind]
   }
 )
 
@@ -72,7 +92,9 @@ const outcomeSeen = (timeline: Timeline): Outcome => {
     const signal = all(timeline, "Escalated").findLast(
       ({ entry, index }) => entry.rung === "Exit" && index < forced.index
     )
-    return signal === undefined ? { _tag: "TimedOut" } : { _tag: "Forced", signal: signal.entry.signal }
+    if (signal !== undefined) return { _tag: "Forced", signal: signal.entry.signal }
+    const left = leftFromWithin(timeline)
+    return left !== undefined && left.index < forced.index ? { _tag: "Forced" } : { _tag: "TimedOut" }
   }
   if (all(timeline, "ComponentAbandoned").some(({ entry }) => entry.limit === "gracePeriod"))
     return { _tag: "TimedOut" }
@@ -88,11 +110,13 @@ const outcomeSeen = (timeline: Timeline): Outcome => {
       case "ComponentStopped":
         return entry.failure !== undefined
       case "Failed":
-        // What an optional component did before is not held against the stop, nor how an attempt fails that it cuts short.
+        // What an optional component did before is not held against the stop, nor what it had given up before, nor how an attempt
+        // fails that it cuts short.
         return (
           entry.message.includes("release failed") &&
           (!isOptional(timeline, nameOf(entry.component)) ||
             (index > requested &&
+              !all(timeline, "AwaitedLate").some((late) => late.entry.failure.includes(entry.message)) &&
               !all(timeline, "OptionalDown").some((down) => down.entry.failure.includes(entry.message))))
         )
       case "Straggler":

@@ -3,8 +3,8 @@
  */
 import type { AppState } from "quiesce/Phase"
 import type * as Law from "../../Law.ts"
-import type { Of, Timeline } from "../../Timeline.ts"
-import { all, type At, blocked, capped, first, spent, tolerance, total, wholeDrain } from "./reading.ts"
+import type { Entry, Of, Timeline } from "../../Timeline.ts"
+import { all, type At, blocked, capped, first, spent, tolerance, total, watchdog, wholeDrain } from "./reading.ts"
 
 interface Hook {
   readonly name: string
@@ -29,8 +29,11 @@ const hooksOf = (timeline: Timeline): ReadonlyArray<Hook> =>
     }
   })
 
+/** Where a hook has its turn. */
+type Turn = At<{ readonly at: number; readonly to: AppState }>
+
 /** The state in which a hook has its turn. Who escalates to Interrupting leaves Draining out, and is told there. */
-const turnOf = (timeline: Timeline, kind: Hook["kind"]): At<Of<"StateChanged">> | undefined => {
+const turnOf = (timeline: Timeline, kind: Hook["kind"]): Turn | undefined => {
   const entered = (state: AppState) => first(timeline, "StateChanged", ({ to }) => to === state)
   switch (kind) {
     case "onStopping":
@@ -39,8 +42,10 @@ const turnOf = (timeline: Timeline, kind: Hook["kind"]): At<Of<"StateChanged">> 
       return entered("Draining")
     case "onStopped":
       return entered("Flushing")
-    case "emergency":
-      return entered("Exit")
+    case "emergency": {
+      const kill = watchdog(timeline)
+      return entered("Exit") ?? (kill && { ...kill, entry: { at: kill.entry.at, to: "Exit" } })
+    }
   }
 }
 
@@ -66,6 +71,20 @@ export const outOfTurn = ({ limits, timeline }: Law.Life, violation: Law.Violate
       ? [violation(`${name} ran although its scope had closed`, gone.index, once.index)]
       : []
   })
+}
+
+const spoken = new Set<Entry["_tag"]>(["HookRan", "HookEnded", "EmergencyRan", "Straggler", "Failed", "Blocked"])
+
+/** Who is about to be killed runs its emergency hooks and nothing else: what is on the stack is in the middle of something. */
+export const notAlone = ({ timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
+  const asked = watchdog(timeline)?.index ?? timeline.length
+  return timeline
+    .slice(asked + 1, -1)
+    .flatMap(({ _tag }, index) =>
+      spoken.has(_tag)
+        ? []
+        : [violation(`there was ${_tag} where nothing but emergency hooks may run`, asked, asked + 1 + index)]
+    )
 }
 
 /** A hook runs when its turn comes, and none waits for another. */
@@ -139,14 +158,17 @@ export const untoldHook = (life: Law.Life, violation: Law.Violated): ReadonlyArr
   const instantly = (from: number, to: number) => to - blocked(timeline, from, to) <= from + limits.slack
   return hooksOf(timeline).flatMap(({ ended, kind, name, runs, set }) => {
     const [ran] = runs
-    if (ran === undefined || end === undefined) return []
+    if (ran === undefined || (end ?? watchdog(timeline)) === undefined) return []
     if (kind === "emergency") {
+      // One that does not return is told by who kills the process for it.
+      if (ended === undefined) return []
       const told = all(timeline, "EmergencyRan").filter(({ entry }) => entry.name === name)
       if (told.length !== 1) return [violation(`${name} was told ${told.length} times to have run`, ran.index)]
       return told.every(({ entry }) => (entry.failure === undefined) === (ended?.entry.whole ?? true))
         ? []
         : [violation(`${name} was told to have ended otherwise than it did`, ran.index)]
     }
+    if (end === undefined) return []
     const told = all(timeline, "Awaited").filter(({ entry }) => entry.name === name && entry.kind === kind)
     const [tale] = told
     // Who leaves at once does not wait for what it could tell.

@@ -1,7 +1,7 @@
 import * as Law from "../../Law.ts"
 import type { Timeline } from "../../Timeline.ts"
 import { frameworkLines, loudLines, notLogged } from "./told.ts"
-import { abandoned, all, blocked, first, forcedExit, isOptional, nameOf } from "./reading.ts"
+import { abandoned, all, blocked, first, forcedExit, isOptional, killed, nameOf } from "./reading.ts"
 
 export const neverSilent = Law.make(
   "never-silent",
@@ -11,7 +11,7 @@ export const neverSilent = Law.make(
     const lines = loudLines(timeline)
     const said = frameworkLines(timeline)
     const messages = all(timeline, "Failed").map(({ entry }) => entry.message)
-    const end = first(timeline, "Exited")?.entry.at
+    const end = (first(timeline, "Exited") ?? killed(timeline))?.entry.at
     const forced = forcedExit(timeline) !== undefined
     // Nobody hears of what fails in the very instant in which the process leaves without it.
     const failures = all(timeline, "Failed").flatMap(({ entry: { at, component, message }, index }) => {
@@ -64,8 +64,9 @@ const isAbout = (line: string, message: string, messages: ReadonlyArray<string>)
     .reduce((rest, longer) => rest.replaceAll(longer, ""), line)
     .includes(message)
 
-/** A run of a task has failed for others when it has cleaned up, not before. */
+/** A run of a task has failed for others when it has cleaned up, not before, and never when it was left behind. */
 const knownAt = (timeline: Timeline, task: string, at: number): number => {
+  if (all(timeline, "Straggler").some(({ entry }) => entry.kind === `task ${task}`)) return Number.POSITIVE_INFINITY
   const ended = first(timeline, "RunEnded", (run) => run.task === task && run.at === at)?.entry
   if (ended === undefined) return at
   const left = first(timeline, "RunLeft", (run) => run.task === task && run.run === ended.run)
@@ -82,6 +83,7 @@ const interruptedAt = ({ limits, timeline }: Law.Life, at: number, component: st
         return entry.interrupted && nameOf(entry.name) === component
       case "TaskInterrupted":
       case "TaskStopped":
+      case "ReloadAbandoned":
       case "ComponentStopping":
         return nameOf(entry.name) === component
       case "Awaited":

@@ -4,7 +4,19 @@
 import { isStopState } from "quiesce/Phase"
 import type * as Law from "../../Law.ts"
 import type { Entry } from "../../Timeline.ts"
-import { all, blocked, capped, first, instancesOf, nameOf, reserve, tolerance, total, wholeDrain } from "./reading.ts"
+import {
+  all,
+  blocked,
+  capped,
+  first,
+  instancesOf,
+  nameOf,
+  reserve,
+  spent,
+  tolerance,
+  total,
+  wholeDrain
+} from "./reading.ts"
 
 /** A component is left behind when its own budget, or that of all releases, is used up. */
 export const givenUpEarly = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
@@ -31,7 +43,7 @@ export const givenUpEarly = (life: Law.Life, violation: Law.Violated): ReadonlyA
       )
     if (limit === "gracePeriod") {
       // The deadline of a rollback began before anything tells of it.
-      const over = (request?.entry.at ?? at) + total(life) - reserve(life)
+      const over = (request?.entry.at ?? at) + total(life) - spent(timeline) - reserve(life)
       if (!rolledBack(index) && at + tolerance(life) < over)
         found.push(violation(`${name} was left behind for the grace period, of which ${over - at} ms were left`, index))
       return found

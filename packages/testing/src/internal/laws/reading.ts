@@ -124,7 +124,18 @@ export const isRequest = ({ what }: Of<"Struck">): boolean =>
 export const stopBegan = (timeline: Timeline): At<Entry> | undefined =>
   first(timeline, "StopRequested") ?? first(timeline, "Signalled") ?? first(timeline, "Struck", isRequest)
 
-/** Milliseconds of the grace period that the rollback of a failed start had taken before it was told. */
+/** Where a watchdog asked for the last words of a process that it was about to kill. */
+export const watchdog = (timeline: Timeline): At<Of<"Struck">> | undefined =>
+  first(timeline, "Struck", ({ what }) => what === "watchdog")
+
+/** Where code of its own left the process. */
+export const leftFromWithin = (timeline: Timeline): At<Of<"Crashed">> | undefined =>
+  first(timeline, "Crashed", ({ kind }) => kind === "processExit")
+
+/**
+ * Milliseconds of the grace period that were gone before it was told: the rollback of a failed start had taken them, or the
+ * signal had waited for the event loop.
+ */
 export const spent = (timeline: Timeline): number => first(timeline, "StopRequested")?.entry.spent ?? 0
 
 /** Times are told in whole microseconds. */
@@ -173,7 +184,10 @@ export const inside = (
 
 /** Milliseconds that a state may take at most when it begins then: its budget, or what releases leave of the stop. */
 export const capped = (life: Life, budget: number, from: number): number =>
-  Math.min(budget, total(life) - reserve(life) - (from - (stopBegan(life.timeline)?.entry.at ?? 0)))
+  Math.min(
+    budget,
+    total(life) - spent(life.timeline) - reserve(life) - (from - (stopBegan(life.timeline)?.entry.at ?? 0))
+  )
 
 /**
  * A drain that went its own way to Interrupting: neither cut short by an escalation, nor by the rollback of a failed start,

@@ -1,6 +1,6 @@
 import { isRunning } from "quiesce/Phase"
 import * as Law from "../../Law.ts"
-import { all, first, reserve, total } from "./reading.ts"
+import { all, first, leftFromWithin, reserve, spent, total } from "./reading.ts"
 
 export const readyBeforeRefuse = Law.make(
   "ready-before-refuse",
@@ -17,7 +17,10 @@ export const readyBeforeRefuse = Law.make(
     // A failed start is rolled back before it ever was ready.
     if (notReady === undefined || notReady.index > refusal.index) return []
     const wasReady = first(timeline, "StateChanged", ({ to }) => to === "Running") !== undefined
-    const cutShort = first(timeline, "Escalated") !== undefined || total(life) - reserve(life) < limits.lameDuck
+    const cutShort =
+      first(timeline, "Escalated") !== undefined ||
+      leftFromWithin(timeline) !== undefined ||
+      total(life) - spent(timeline) - reserve(life) < limits.lameDuck
     const lasted = refusal.entry.at - notReady.entry.at
     return wasReady && !cutShort && lasted < limits.lameDuck - limits.slack
       ? [violation(`lame duck lasted ${lasted} ms instead of ${limits.lameDuck} ms`, notReady.index, refusal.index)]

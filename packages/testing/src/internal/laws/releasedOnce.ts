@@ -1,5 +1,5 @@
 import * as Law from "../../Law.ts"
-import { outOfTurn, skipped } from "./hooks.ts"
+import { notAlone, outOfTurn, skipped } from "./hooks.ts"
 import { abandoned, all, ends, first, forcedExit } from "./reading.ts"
 
 export const releasedOnce = Law.make(
@@ -31,6 +31,14 @@ export const releasedOnce = Law.make(
         ? []
         : [violation(`${name} began to stop twice`, earlier.index, index)]
     })
-    return [...seen, ...unasked, ...told, ...begun, ...outOfTurn(life, violation), ...skipped(life, violation)]
+    return [
+      ...seen,
+      ...unasked,
+      ...told,
+      ...begun,
+      ...outOfTurn(life, violation),
+      ...skipped(life, violation),
+      ...notAlone(life, violation)
+    ]
   }
 )

@@ -65,13 +65,17 @@ const toldTruly = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.V
   return all(timeline, "ReloadBegan").flatMap((began) => {
     const { attempt, reload } = began.entry
     const end = endOf(life, began)
-    const next = first(timeline, "ReloadBegan", (other) => other.reload === reload && other.attempt === attempt + 1)
+    // The next may be cut short before its work begins.
+    const next = all(timeline, "ReloadStarted").find(({ entry, index }) => index > began.index && entry.name === reload)
     const told = timeline.slice(began.index, next?.index).filter((entry) => isWord(entry, reload))
     if (end === undefined || forcedExit(timeline) !== undefined || isCut(life, began)) return []
     const word = words[end.entry.how]
-    // Who is interrupted in the very instant in which it ends has not ended, for all that Effect lets anybody know.
+    // Who is interrupted in the very instant in which it ends has not ended, for all that Effect lets anybody know; nor has who
+    // blocks the event loop meanwhile.
     const abandoned = told.find((entry) => entry._tag === "ReloadAbandoned")
-    const sameInstant = abandoned !== undefined && Math.abs(abandoned.at - end.entry.at) <= life.limits.slack
+    const sameInstant =
+      abandoned !== undefined &&
+      Math.abs(abandoned.at - end.entry.at) - blocked(timeline, abandoned.at, end.entry.at) <= life.limits.slack
     return told.at(-1)?._tag === word || sameInstant
       ? []
       : [

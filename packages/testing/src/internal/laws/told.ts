@@ -2,7 +2,7 @@
 import * as Report from "quiesce/Report"
 import type * as Law from "../../Law.ts"
 import { type Entry, events, type Of, type Timeline } from "../../Timeline.ts"
-import { all, type At, first, rounding, tolerance } from "./reading.ts"
+import { all, type At, first, rounding, tolerance, watchdog } from "./reading.ts"
 
 /** What failed, in the words of the event. */
 const failureOf = (entry: Entry): string | undefined => {
@@ -37,6 +37,7 @@ const mustSay = (entry: Entry): ReadonlyArray<string> | undefined => {
   if (entry._tag === "CriticalSectionWaited" && entry.exceeded) return [entry.name, "limit"]
   if (entry._tag === "Awaited" && entry.result === "abandoned") return [entry.name, "not waited for"]
   if (entry._tag === "Escalated") return [`${entry.signal} again`]
+  if (entry._tag === "EventLoopBlocked") return ["the event loop was blocked"]
   return undefined
 }
 
@@ -65,7 +66,8 @@ export const frameworkLines = (timeline: Timeline): ReadonlyArray<At<Of<"Logged"
 /** Events of what went wrong without a line in the log. */
 export const notLogged = ({ timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
   const lines = loudLines(timeline)
-  return timeline.flatMap((entry, index) => {
+  // Last words are told to who asked for them, and to nobody else.
+  return timeline.slice(0, watchdog(timeline)?.index).flatMap((entry, index) => {
     const words = mustSay(entry)
     return words === undefined || lines.some((line) => words.every((word) => line.entry.message.includes(word)))
       ? []
@@ -126,7 +128,12 @@ export const notReported = (
       ? [violation(`${entry.name} was waited for ${waited} ms, and ${entry.waited} ms are told`, index)]
       : []
   })
-  return [...failures, ...rows, ...counts, ...gates]
+  const blocks = all(timeline, "EventLoopBlocked").flatMap(({ entry, index }) =>
+    index > ended || report.blocked.some((block) => block.at === entry.at && block.millis === entry.millis)
+      ? []
+      : [violation(`the report does not say that the event loop was blocked for ${entry.millis} ms`, index)]
+  )
+  return [...failures, ...rows, ...counts, ...gates, ...blocks]
 }
 
 /** Whether a row of the report says what an event said. */

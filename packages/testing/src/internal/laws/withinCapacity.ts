@@ -120,11 +120,17 @@ const leftInLine = (
       ({ began, name }) =>
         began !== undefined || !only(timeline, "CriticalSectionWaited").some((told) => told.name === name)
     )
+  const outOfLine = (claim: (typeof waiting)[number]): number =>
+    Math.min(
+      settled(claim)?.index ?? timeline.length,
+      first(timeline, "CriticalSectionWaited", (told) => told.exceeded && told.name === claim.name)?.index ??
+        timeline.length
+    )
   const early = (state: string, from: number, to: { readonly index: number; readonly at: number }, budget: number) =>
     to.at - from >= capped(life, budget, from) - limits.slack
       ? []
       : waiting.flatMap((claim) =>
-          isBefore(life, claim.asked.entry.at, to.at) && (settled(claim)?.index ?? timeline.length) > to.index
+          isBefore(life, claim.asked.entry.at, to.at) && outOfLine(claim) > to.index
             ? [violation(`${state} ended, and ${claim.name} was in line`, claim.asked.index, to.index)]
             : []
         )
