@@ -40,7 +40,10 @@ const arrows: Record<string, Arrows> = {
   },
   "packages/quiesce/src/internal": { may: deep("../App.ts"), mayNot: deep("../../../node/src/NodeApp.ts", "node:fs") },
   "packages/node/src": {
-    may: [...deep("effect/Effect", "node:fs", "@effect/platform-node/NodeRuntime", "quiesce/App"), ...timeAndProcess],
+    may: [
+      ...deep("effect/Effect", "node:fs", "@effect/platform-node/NodeRuntime", "quiesce/App", "yaml"),
+      ...timeAndProcess
+    ],
     mayNot: [
       ...barrels,
       ...deep("quiesce", "@quiesce/http/HttpDrain", "@quiesce/sql-pg", "../../http/src/HttpDrain.ts")
@@ -58,6 +61,14 @@ const arrows: Record<string, Arrows> = {
       ...barrels,
       ...deep("quiesce", "@quiesce/node", "@quiesce/sql-pg/PgComponent", "@quiesce/redis/RedisComponent")
     ]
+  },
+  "packages/cli/src": {
+    may: [
+      ...deep("node:child_process", "effect/cli/Command", "@effect/platform-node/NodeServices", "quiesce/Plan"),
+      ...deep("@quiesce/node/ListenFds"),
+      ...timeAndProcess
+    ],
+    mayNot: [...barrels, ...deep("quiesce", "@quiesce/node", "@quiesce/http/HttpDrain", "../../http/src/HttpDrain.ts")]
   },
   "packages/sql-pg/src": {
     may: deep("effect/sql/SqlClient", "@effect/sql-pg/PgClient", "quiesce/Component", "@quiesce/node/NodeApp"),

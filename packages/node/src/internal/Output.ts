@@ -38,14 +38,24 @@ export class Output {
     this.#exiting = true
     process.exitCode = code
     const pending = [process.stdout, process.stderr].filter((stream) => stream.writableLength > 0 && !stream.destroyed)
-    if (pending.length === 0) process.exit(code)
+    if (pending.length === 0) this.#leave(code)
     let open = pending.length
     const flushed = (): void => {
       open--
-      if (open === 0) process.exit(code)
+      if (open === 0) this.#leave(code)
     }
     for (const stream of pending) stream.write("", flushed)
-    setTimeout(() => process.exit(code), flushMillis)
+    setTimeout(() => this.#leave(code), flushMillis)
+  }
+
+  #leave(code: number): void {
+    try {
+      process.exit(code)
+    } catch (error) {
+      // An exit listener of the application; Node asks no other one after it.
+      this.error(`an exit listener threw: ${error instanceof Error ? error.stack : String(error)}`)
+      process.exit(code)
+    }
   }
 
   #write(text: string): void {

@@ -1,6 +1,7 @@
 /**
  * The engine behind `NodeApp.run`, loaded when the signal handlers are in place.
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
@@ -8,18 +9,25 @@ import * as App from "quiesce/App"
 import type { Event } from "quiesce/Event"
 import type { Lifecycle } from "quiesce/Lifecycle"
 import { exitCodes } from "quiesce/Outcome"
+import { isStopping } from "quiesce/Phase"
 import * as Report from "quiesce/Report"
+import * as StopReason from "quiesce/StopReason"
 import type { Options } from "../NodeApp.ts"
 import { EventFile, eventFilePath } from "./EventFile.ts"
 import { hangUp } from "./hangUp.ts"
 import { importLayer, type LazyLayer } from "./importLayer.ts"
 import { KeepAlive } from "./KeepAlive.ts"
 import { logging } from "./logging.ts"
+import { Notifier } from "./notify/Notifier.ts"
 import { Output } from "./Output.ts"
 import { platformGrace } from "./platformGrace.ts"
 import { Progress } from "./Progress.ts"
+import { prepareReports, reportPath, writeReport } from "./reportFile.ts"
 import type { HeldSignals } from "./signals.ts"
 import { statusText } from "./statusText.ts"
+import { warnOfUntaken } from "./warnOfUntaken.ts"
+import { Watchdog } from "./watchdog/Watchdog.ts"
+import { watchHeap } from "./watchHeap.ts"
 
 export const launch = <A, E>(
   app: Layer.Layer<A, E, Lifecycle> | LazyLayer<A, E>,
@@ -27,36 +35,59 @@ export const launch = <A, E>(
   signals: HeldSignals
 ): void => {
   const output = new Output()
+  const warn = (text: string): void => output.error(text)
+  const name = options.name ?? "app"
   const progress = new Progress(output, options.progress ?? true)
   const keepAlive = new KeepAlive()
   const logFormat = options.logFormat ?? "pretty"
   // A start that fails at once has ended before it returns, so the log is kept here.
   const events: Array<Event> = []
   const eventPath = eventFilePath(options.eventLog)
-  const eventFile = eventPath === undefined ? undefined : new EventFile(eventPath, (text) => output.error(text))
+  const eventFile = eventPath === undefined ? undefined : new EventFile(eventPath, warn)
+  const path = reportPath(options.reports, name)
+  if (path !== undefined) prepareReports(path, warn)
+  const wanted = options.report ?? "always"
+  const style = { json: logFormat === "json", width: output.width, color: output.color, wanted: wanted !== "never" }
+  const watchdog =
+    options.watchdog === false
+      ? undefined
+      : new Watchdog({
+          name,
+          stallMillis: Math.max(Duration.toMillis(options.watchdog?.stallThreshold ?? "1 second"), leastStall),
+          reportPath: path,
+          style,
+          warn
+        })
+  let hasEnded = false
+  let isLeaving = false
+  const notifier = new Notifier((text) => output.error(text))
 
   const onEvent = (event: Event): void => {
     events.push(event)
-    eventFile?.write(event)
     try {
+      eventFile?.write(event)
+      watchdog?.onEvent(event)
+      notifier.onEvent(event)
+      if (event._tag === "StateChanged" && event.from === "Starting" && event.to === "Running") warnOfUntaken(warn)
       options.onEvent?.(event)
     } finally {
-      // Whatever the user's listener throws, the process leaves.
+      // Whatever a listener throws, the process leaves.
       progress.onEvent(event)
-      if (event._tag === "Ended") leave(Report.fromEvents(events))
+      if (event._tag === "Ended") {
+        hasEnded = true
+        leave(Report.fromEvents(events))
+      }
     }
   }
 
   const leave = (report: Report.Report): void => {
     progress.end()
-    if (isWanted(options.report ?? "always", report)) {
-      output.error(
-        logFormat === "json"
-          ? JSON.stringify(report)
-          : Report.render(report, { width: output.width, color: output.color })
-      )
-    }
-    output.exit(report.exitCode, flushMillis(report))
+    const json = JSON.stringify(report)
+    if (path !== undefined) writeReport(path, json, warn)
+    if (isWanted(wanted, report)) output.error(style.json ? json : Report.render(report, style))
+    // Who leaves already leaves with this code.
+    if (isLeaving) process.exitCode = report.exitCode
+    else output.exit(report.exitCode, flushMillis(report))
   }
 
   const patience = Effect.runSync(Effect.result(platformGrace))
@@ -65,6 +96,14 @@ export const launch = <A, E>(
     return output.exit(exitCodes.configuration, flushLimit)
   }
 
+  let current: App.App | undefined
+  process.on("exit", (code) => {
+    isLeaving = true
+    const error = new Error(`somebody called process.exit(${code})`)
+    // Layers that are built at once are built before there is an application to tell.
+    if (current === undefined && !hasEnded) warn(`${name} was left in the first step of its start\n${error.stack}`)
+    else if (!hasEnded) current?.reportCrashUnsafe("processExit", error)
+  })
   const started = Effect.runSync(
     App.start(typeof app === "function" ? importLayer(app) : app, {
       platformGrace: patience.success,
@@ -77,15 +116,35 @@ export const launch = <A, E>(
       )
     )
   )
+  current = started
+  watchdog?.watch(started)
   progress.watch(started.lifecycle)
+  notifier.watch(started.lifecycle)
   // What nobody caught: the state is unknown, so the application stops; what it had accepted still deserves an answer.
   // Nothing of it is missed: all of the start up to here is one turn, and these events come between turns.
   process.on("uncaughtException", (error) => started.reportCrashUnsafe("uncaughtException", error))
   process.on("unhandledRejection", (reason) => started.reportCrashUnsafe("unhandledRejection", reason))
-  signals.answerStatus(() => output.error(statusText(options.name ?? "app", started.lifecycle.statusUnsafe())))
+  // Once: what is logged of it goes the same way.
+  process.stdout.once("error", (error) => {
+    const isClosed = "code" in error && error.code === "EPIPE"
+    if (isClosed && !isStopping(started.lifecycle.stateUnsafe())) started.reportCrashUnsafe("outputClosed", error)
+  })
+  watchHeap((message) => started.reportCrashUnsafe("heapLimit", message))
+  if (options.stopOnInputEnd === true) {
+    process.stdin.once("end", () => started.requestStopUnsafe(StopReason.requested("the end of the standard input")))
+    process.stdin.resume()
+  }
+  signals.answerStatus(() => output.error(statusText(name, started.lifecycle.statusUnsafe())))
   const hungUp = hangUp(started)
-  signals.deliver((signal) => (signal === "SIGHUP" ? hungUp() : started.signalUnsafe(signal)))
+  signals.deliver((signal) => {
+    // "Read your configuration again", where there is one that can be; on Windows, that the console has been closed.
+    if (signal === "SIGHUP" && process.platform !== "win32") hungUp()
+    else started.signalUnsafe(signal, watchdog?.signalWaited())
+  })
 }
+
+/** The watchdog looks four times a second, and a machine may be busy. */
+const leastStall = 500
 
 /** Milliseconds for the last words of who forces an exit, or does not even start. */
 const flushLimit = 40

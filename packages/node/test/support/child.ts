@@ -1,6 +1,7 @@
 /** A real child process, its output line by line, and its end. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
 export interface Ended {
@@ -23,12 +24,12 @@ export class Child {
   constructor(
     command: string,
     args: ReadonlyArray<string>,
-    options: { readonly env?: Record<string, string>; readonly readStdout?: boolean } = {}
+    options: { readonly env?: Record<string, string>; readonly readStdout?: boolean; readonly stdin?: "pipe" } = {}
   ) {
     this.#process = spawn(command, args, {
       cwd: join(import.meta.dirname, "../fixtures"),
       env: { ...process.env, FORCE_COLOR: undefined, ...options.env },
-      stdio: ["ignore", "pipe", "pipe"]
+      stdio: [options.stdin ?? "ignore", "pipe", "pipe"]
     })
     this.#ended = once(this.#process, "close")
     if (options.readStdout !== false)
@@ -44,6 +45,12 @@ export class Child {
   /** A whole program; it can import what the fixtures can. */
   static inline(program: string, env: Record<string, string> = {}): Child {
     return new Child(process.execPath, ["--input-type=module", "-e", program], { env })
+  }
+
+  get pid(): number {
+    const { pid } = this.#process
+    if (pid === undefined) throw new Error("it could not be started")
+    return pid
   }
 
   get output(): string {
@@ -63,6 +70,20 @@ export class Child {
   signal(signal: NodeJS.Signals): this {
     this.#firstSignal ??= performance.now()
     this.#process.kill(signal)
+    return this
+  }
+
+  /** To the process that this one has started: from outside, the first process of a container. */
+  signalInner(signal: NodeJS.Signals): this {
+    this.#firstSignal ??= performance.now()
+    const children = readFileSync(`/proc/${this.#process.pid}/task/${this.#process.pid}/children`, "utf8")
+    process.kill(Number(children), signal)
+    return this
+  }
+
+  closeStdin(): this {
+    this.#firstSignal ??= performance.now()
+    this.#process.stdin?.end()
     return this
   }
 

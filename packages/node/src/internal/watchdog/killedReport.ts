@@ -1,0 +1,33 @@
+/**
+ * The report of a process that the watchdog kills: the events so far, and what the watchdog knows of the end.
+ *
+ * The thread imports this module only when the main thread cannot answer any more.
+ */
+import { exitCode, type Outcome } from "quiesce/Outcome"
+import type { Event } from "quiesce/Event"
+import * as Report from "quiesce/Report"
+import * as StopReason from "quiesce/StopReason"
+import type { Block, KilledReport, ReportStyle } from "./messages.ts"
+
+const outcome: Outcome = { _tag: "Forced", signal: "SIGKILL" }
+
+/** `at`: now, in milliseconds since the application began to start. */
+export const killedReport = (
+  events: ReadonlyArray<Event>,
+  { millis, signalAgo, stack }: Block,
+  at: number,
+  style: ReportStyle
+): KilledReport => {
+  const stop = events.find((event) => event._tag === "StopRequested")
+  const reason = stop?.reason ?? StopReason.signal("a signal that the blocked event loop could not take")
+  const requested: ReadonlyArray<Event> =
+    stop === undefined ? [{ _tag: "StopRequested", at: at - (signalAgo ?? 0), reason }] : []
+  const report = Report.fromEvents([
+    ...events,
+    ...requested,
+    { _tag: "EventLoopBlocked", at, millis, stack, killed: true },
+    { _tag: "Ended", at, outcome, exitCode: exitCode(outcome, reason) }
+  ])
+  const json = JSON.stringify(report)
+  return { json, text: style.json ? json : Report.render(report, style) }
+}

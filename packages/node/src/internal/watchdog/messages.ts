@@ -1,0 +1,82 @@
+/** What the main thread and the watchdog's thread say to each other. */
+import type { Event } from "quiesce/Event"
+
+/** What the thread is given when it starts. All times are milliseconds. */
+export interface ThreadData {
+  /** 64 bits each: see `Slots`. */
+  readonly shared: SharedArrayBuffer
+  readonly slots: typeof Slots
+  readonly name: string
+  /** Whether there is an inspector to ask the main thread by; without one there are no stacks, and no emergency hooks. */
+  readonly mayInspect: boolean
+  /** How often the main thread says that it lives. */
+  readonly beatMillis: number
+  readonly stallMillis: number
+  /** The expression at which the main thread answers questions. */
+  readonly ask: string
+  /** The module that makes the report of a killed process, for when the main thread cannot. */
+  readonly reportModule: string
+  readonly reportPath: string | undefined
+  readonly style: ReportStyle
+}
+
+export interface ReportStyle {
+  readonly json: boolean
+  readonly width: number
+  readonly color: boolean
+  readonly wanted: boolean
+}
+
+/**
+ * The places in the shared memory.
+ * - `beat`: when the main thread last ran, in nanoseconds of the monotonic clock.
+ * - `inspected`: 1 while an inspector listens, which could hold the program at a breakpoint.
+ * - `speaking`: 1 while the application's last words are spoken.
+ * - `signalled`: when a signal was seen that the main thread could not take, as `beat`; 0 when it has taken it, or was not
+ *   asked to stop by it.
+ */
+export const Slots = { beat: 0, inspected: 1, speaking: 2, signalled: 3 } as const
+
+/** `began`: when the application did, on the clock that both threads share. */
+export type ToThread =
+  | { readonly _tag: "Event"; readonly event: Event; readonly recurring: boolean; readonly began: number }
+  | { readonly _tag: "Deadline"; readonly at: number }
+
+/** The event loop was blocked for so long, and runs again. */
+export interface FromThread {
+  readonly millis: number
+  readonly stack: ReadonlyArray<string>
+}
+
+/**
+ * What is known of a block when the process is killed for it: how long it lasts, where it was seen to be, and how long ago a
+ * signal came that nobody could take.
+ */
+export interface Block {
+  readonly millis: number
+  readonly stack: ReadonlyArray<string>
+  readonly signalAgo: number | undefined
+}
+
+/** What the main thread is asked for: where it is, and when the end has come also the application's last words. */
+export interface Question {
+  readonly lastWords: Block | undefined
+}
+
+export interface Answer {
+  readonly stack: ReadonlyArray<string>
+  readonly report?: KilledReport | undefined
+}
+
+/** The report of a process that is killed, as it is written to stderr, and as JSON. */
+export interface KilledReport {
+  readonly text: string
+  readonly json: string
+}
+
+/** What is left to be said, and to be kept if there is a place for it. */
+export interface Words {
+  readonly text: string
+  readonly path: string | undefined
+  readonly json: string
+}

@@ -1,0 +1,290 @@
+/**
+ * The watchdog's thread. It shares nothing with the main thread but a few numbers, so that nothing that hangs there hangs here.
+ */
+import type { Answer, Block, FromThread, KilledReport, Question, ThreadData, ToThread, Words } from "./messages.ts"
+import type { noticeSignals } from "./noticeSignals.ts"
+import type { writeDown } from "./writeDown.ts"
+
+/**
+ * The whole program of the thread. It is sent there as text, so it refers to nothing outside of itself and what it is given.
+ *
+ * The main thread is questioned through the inspector. V8 handles such a request as an interrupt, on top of whatever runs:
+ * between two steps of a loop or of a regular expression, and in `Atomics.wait`. Native code that does not return answers nothing.
+ */
+export const watch = (signals: ReturnType<typeof noticeSignals>, scribe: typeof writeDown): void => {
+  const fs = process.getBuiltinModule("node:fs")
+  const { Worker, parentPort, workerData } = process.getBuiltinModule("node:worker_threads")
+  const data: ThreadData = workerData
+  const shared = new BigInt64Array(data.shared)
+
+  /** On a busy machine a main thread that lives is this late at most. */
+  const lateMillis = 2 * data.beatMillis
+  /** Of one that is stopping, and says more often that it lives. */
+  const quietMillis = 150
+  /** After the deadline a main thread that lives leaves within a few milliseconds. */
+  const leavingMillis = 500
+  const pollMillis = 25
+  /** A signal that the main thread has not taken so long after it came back was no stop signal. */
+  const takenMillis = 1000
+  /** Code that can answer does so within two, unless memory is being collected or the machine is busy. */
+  const answerMillis = 300
+  /** For code that has not answered before. */
+  const silentMillis = 20
+  /** Nobody waits for the answer to where it is. */
+  const whereMillis = 5000
+  /** For the emergency hooks, all together. */
+  const hooksMillis = 500
+  /** For what is said and saved; then for who does it in another way. */
+  const sayMillis = 100
+  const saveMillis = 400
+  /** A block that lasts so many times the threshold may have no end: it is told of while it lasts. */
+  const longStalls = 10
+  const mostRecurring = 1000
+
+  interface Stall {
+    stack: ReadonlyArray<string>
+    /** Since when it is being asked where it is. */
+    askedAt: number | undefined
+    isTold: boolean
+    /** When the first signal was seen that the main thread could not take. */
+    signalAt: number | undefined
+  }
+
+  const events: Array<Extract<ToThread, { readonly _tag: "Event" }>> = []
+  let recurring = 0
+  let isStopping = false
+  let hasEnded = false
+  let isEnding = false
+  let deadline: NodeJS.Timeout | undefined
+  let stall: Stall | undefined
+
+  const now = (): number => Number(process.hrtime.bigint()) / 1e6
+  const beat = (): number => Number(Atomics.load(shared, data.slots.beat)) / 1e6
+  /** Until when the whole process stood still, as one that was suspended: nobody is to blame for that time. */
+  let awake = now()
+  const age = (): number => now() - Math.max(beat(), awake)
+  const isInspected = (): boolean => Atomics.load(shared, data.slots.inspected) !== 0n
+  const after = (millis: number): Promise<undefined> => new Promise((resolve) => setTimeout(resolve, millis, undefined))
+
+  const ask = (question: Question, millis: number): Promise<Answer | undefined> =>
+    new Promise((resolve) => {
+      if (!data.mayInspect) return resolve(undefined)
+      try {
+        const { Session } = process.getBuiltinModule("node:inspector")
+        const session = new Session()
+        session.connectToMainThread()
+        const done = (answer: Answer | undefined): void => {
+          session.disconnect()
+          resolve(answer)
+        }
+        const expression = `${data.ask}(${JSON.stringify(question)})`
+        session.post("Runtime.evaluate", { expression, returnByValue: true }, (_, answer) => {
+          const said: unknown = answer?.result.value
+          done(typeof said === "string" ? JSON.parse(said) : undefined)
+        })
+        setTimeout(() => {
+          const isSpeaking = Atomics.load(shared, data.slots.speaking) !== 0n
+          setTimeout(done, isSpeaking ? hooksMillis : 0, undefined)
+        }, millis)
+      } catch {
+        // There is no stack, and everything else goes on.
+        resolve(undefined)
+      }
+    })
+
+  const write = (text: string): Promise<unknown> =>
+    new Promise((resolve) => {
+      const bytes = Buffer.from(text)
+      // Not by this thread: a pipe that nobody reads would hold it.
+      const rest = (from: number): void =>
+        fs.write(2, bytes, from, (error, count) => {
+          if (error?.code === "EAGAIN") setTimeout(rest, 5, from)
+          else if (error !== null || from + count >= bytes.length) resolve(undefined)
+          else rest(from + count)
+        })
+      rest(0)
+    })
+
+  const save = (path: string, json: string): Promise<unknown> =>
+    new Promise((resolve) => {
+      fs.writeFile(`${path}.part`, json, () => fs.rename(`${path}.part`, path, resolve))
+    })
+
+  /** With limits, since pipes that nobody reads hang, and disks do: these may hold all threads that Node has for files, too. */
+  const speak = async (words: Words): Promise<void> => {
+    const { json, path, text } = words
+    const done = Promise.all([write(text), path !== undefined && save(path, json)]).then(() => true)
+    if (await Promise.race([done, after(sayMillis)])) return
+    const thread = new Worker(`(${scribe.toString()})()`, { eval: true, workerData: words, env: {}, execArgv: [] })
+    await Promise.race([done, new Promise((resolve) => thread.on("exit", resolve)), after(saveMillis)])
+  }
+
+  const line = (what: string, stack: ReadonlyArray<string>): string => {
+    const message = `${data.name} ${what}`
+    return data.style.json
+      ? `${JSON.stringify({ message, stack, level: "FATAL", timestamp: new Date().toISOString() })}\n`
+      : `${[message, ...stack].join("\n    at ")}\n`
+  }
+
+  const reportOf = async (block: Block): Promise<KilledReport | undefined> => {
+    try {
+      const { killedReport }: typeof import("./killedReport.ts") = await import(data.reportModule)
+      const [first] = events
+      const log = events.map(({ event }) => event)
+      return first === undefined ? undefined : killedReport(log, block, now() - first.began, data.style)
+    } catch {
+      // A bundled application has no such module.
+      return undefined
+    }
+  }
+
+  const kill = (): void => {
+    try {
+      process.kill(process.pid, "SIGKILL")
+    } catch {
+      // What follows needs nobody's permission.
+    }
+    // The first process of a container is spared by signals of its own; not by a trap of the processor.
+    setTimeout(() => {
+      process.getBuiltinModule("node:v8").setFlagsFromString("--allow-natives-syntax")
+      new (process.getBuiltinModule("node:vm").Script)("%SystemBreak()").runInThisContext()
+    }, 20)
+  }
+
+  /** What it does before it is killed. Answers whether it is to be killed all the same. */
+  const leaveWord = async (at: number): Promise<boolean> => {
+    const signalAgo = stall?.signalAt === undefined ? undefined : at - stall.signalAt
+    const known = { millis: at - beat(), signalAgo, stack: stall?.stack ?? [] }
+    // It has been asked where it is for a while: code that can answer would have.
+    const patience = stall?.askedAt === undefined ? answerMillis : answerMillis - (at - stall.askedAt)
+    // Who has told the end already has no more to say than what holds the process since.
+    const answer = await ask({ lastWords: hasEnded ? undefined : known }, Math.max(patience, silentMillis))
+    // Somebody has come to see what it does.
+    if (isInspected()) return false
+    const block = { ...known, stack: answer?.stack ?? known.stack }
+    const report = hasEnded ? undefined : (answer?.report ?? (await Promise.race([reportOf(block), after(saveMillis)])))
+    const why = `its event loop has been blocked for ${Math.round(known.millis)} ms`
+    const held = block.stack.length === 0 ? ", held by native code, perhaps of another worker thread" : ""
+    const text = report === undefined ? line(`is killed: ${why}${held}`, block.stack) : `${report.text}\n`
+    await speak({
+      text: report === undefined || data.style.wanted ? text : "",
+      path: report === undefined ? undefined : data.reportPath,
+      json: `${report?.json}\n`
+    })
+    return true
+  }
+
+  const end = async (): Promise<void> => {
+    if (isEnding) return
+    isEnding = true
+    // Whatever fails there, it is killed.
+    const isOver = await leaveWord(now()).catch(() => true)
+    if (isOver) return kill()
+    isEnding = false
+    close(now())
+  }
+
+  const wait = (until: number, then: () => void): void => {
+    clearTimeout(deadline)
+    deadline = setTimeout(then, Math.min(Math.max(until - now(), 0), 2_147_483_647))
+  }
+
+  /** The deadline has come. Who lives is about to leave; who is halted at a breakpoint looks like one that hangs. */
+  const close = (since: number): void => {
+    const isLeaving = age() < quietMillis && now() - since < leavingMillis
+    if (isInspected()) wait(now() + pollMillis, () => close(now()))
+    else if (isLeaving) wait(now() + pollMillis, () => close(since))
+    else void end()
+  }
+
+  const endAt = (at: number, isDue = (): boolean => true): void =>
+    wait(at, () => {
+      // A timer that is late says that the process stood still.
+      if (now() - at > quietMillis) awake = now()
+      if (isDue()) close(now())
+    })
+
+  const signalled = (block: Stall, at: number): void => {
+    if (block.signalAt !== undefined) return
+    block.signalAt = at
+    Atomics.store(shared, data.slots.signalled, BigInt(Math.round(at * 1e6)))
+    const what =
+      "is blocked and cannot take the signal that has come: unless it comes back, it is killed when its grace period is over"
+    void write(line(what, block.stack))
+    const start = events[0]?.event
+    if (isStopping || start?._tag !== "AppStarting") return
+    // One that has come back takes the signal itself.
+    endAt(at + start.gracePeriod, () => stall === block && beat() === lastBeat)
+  }
+
+  const locate = async (block: Stall): Promise<void> => {
+    const answer = await ask({ lastWords: undefined }, whereMillis)
+    block.askedAt = undefined
+    if (answer !== undefined) block.stack = answer.stack
+  }
+
+  let lastLook = now()
+  let lastBeat = beat()
+  setInterval(() => {
+    const at = now()
+    const before = lastLook
+    lastLook = at
+    // When this thread was late too, as on a machine that was suspended, the main thread is not to blame for that time.
+    if (at - before > lateMillis) awake = at
+    const seen = beat()
+    if (seen !== lastBeat || isInspected()) {
+      if (stall !== undefined) {
+        const told: FromThread = { millis: seen - lastBeat, stack: stall.stack }
+        // eslint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+        if (told.millis >= data.stallMillis) parentPort?.postMessage(told)
+        // The main thread takes the signal itself now, if it was one.
+        if (!isStopping) clearTimeout(deadline)
+        const untaken = Atomics.load(shared, data.slots.signalled)
+        setTimeout(() => Atomics.compareExchange(shared, data.slots.signalled, untaken, 0n), takenMillis)
+        stall = undefined
+      }
+      lastBeat = seen
+      signals.look()
+      return
+    }
+    const still = age()
+    if (still < lateMillis) return
+    const block = (stall ??= {
+      stack: [],
+      askedAt: undefined,
+      isTold: false,
+      signalAt: undefined
+    })
+    // It came at any time since the look before.
+    if (signals.hasCome()) signalled(block, before)
+    if (isStopping || block.signalAt !== undefined) void import(data.reportModule).catch(() => {})
+    // Between two of its turns a flood of them is nowhere: it is asked again.
+    if (block.askedAt === undefined && !block.stack.some((frame) => !frame.includes("node:"))) {
+      block.askedAt = at
+      void locate(block)
+    }
+    if (!block.isTold && still >= longStalls * data.stallMillis) {
+      block.isTold = true
+      void write(line(`has been blocked for ${Math.round(still)} ms, and is still`, block.stack))
+    }
+  }, data.beatMillis)
+
+  parentPort?.on("message", (message: ToThread) => {
+    if (message._tag === "Deadline") return endAt(message.at)
+    const { event } = message
+    events.push(message)
+    if (message.recurring && ++recurring > mostRecurring) {
+      events.splice(
+        events.findIndex((kept) => kept.recurring),
+        1
+      )
+      recurring--
+    }
+    if (event._tag === "StopRequested") isStopping = true
+    // It runs its hooks itself now, and leaves.
+    if (event._tag === "StateChanged" && event.to === "Exit") endAt(now() + hooksMillis)
+    if (event._tag === "Ended") hasEnded = true
+    // The note of the signal was written before, and has been read.
+    if (event._tag === "Escalated" || event._tag === "StopRequested") signals.forget()
+  })
+}

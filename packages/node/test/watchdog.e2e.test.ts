@@ -1,0 +1,324 @@
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { describe, expect, it } from "@effect/vitest"
+import * as Schema from "effect/Schema"
+import { Report } from "quiesce/Report"
+import { Child } from "./support/child.ts"
+
+const grace = 1000
+/** A machine that does other things as well, and a kernel that takes gigabytes apart. */
+const tolerance = 5000
+
+type Fault = { readonly fault: string; readonly moment: string; readonly env?: Record<string, string> }
+
+const container = ["--pid", "--fork", "--mount-proc"]
+
+class Faulty {
+  readonly folder = mkdtempSync(join(tmpdir(), "quiesce-"))
+  readonly child: Child
+  readonly #isContained: boolean
+
+  constructor(
+    { env = {}, fault, moment }: Fault,
+    options: { readonly contained?: boolean; readonly flags?: Array<string>; readonly program?: string } = {}
+  ) {
+    this.#isContained = options.contained === true
+    const args = [...(options.flags ?? []), options.program ?? "faulty-main.ts"]
+    const all = {
+      FAULT: fault,
+      MOMENT: moment,
+      GRACE: `${grace}`,
+      FIFO: join(this.folder, "fifo"),
+      SAVED: join(this.folder, "saved"),
+      QUIESCE_REPORTS: join(this.folder, "reports"),
+      ...env
+    }
+    this.child = this.#isContained
+      ? new Child("unshare", [...container, process.execPath, ...args], { env: all })
+      : new Child(process.execPath, args, { env: all })
+  }
+
+  sigterm(): Child {
+    return this.#isContained ? this.child.signalInner("SIGTERM") : this.child.signal("SIGTERM")
+  }
+
+  /** Sends SIGTERM when the moment has come: before what blocks only in the stop, else when the block has lasted a while. */
+  async stopped(moment: string) {
+    if (moment === "running" || moment === "starting") {
+      await this.child.says(`blocking ${moment}`)
+      // Nothing can tell that time passes in there: a signal that comes in the first moments of a block may not be seen.
+      await new Promise((resolve) => setTimeout(resolve, 1200))
+    } else await this.child.says("-> Running")
+    return await this.sigterm().ended()
+  }
+
+  get report(): Report {
+    const folder = join(this.folder, "reports")
+    const files = readdirSync(folder).filter((file) => file.endsWith(".json"))
+    expect(files).toHaveLength(1)
+    return Schema.decodeUnknownSync(Schema.fromJsonString(Report))(readFileSync(join(folder, files[0] ?? ""), "utf8"))
+  }
+
+  get saves(): number {
+    const file = join(this.folder, "saved")
+    return existsSync(file) ? readFileSync(file, "utf8").split("\n").length - 1 : 0
+  }
+}
+
+/** What V8 can be interrupted in; the others are native code that does not come back. */
+const named = ["hotLoop", "catastrophicRegex", "waitForever", "timerFlood"]
+const native = ["spawnSleep", "readSilentPipe", "fillPipe"]
+
+describe("a process whose event loop is blocked", () => {
+  for (const fault of [...named, ...native]) {
+    it(`is out at its deadline when a finalizer is held by ${fault}, with a report`, async () => {
+      const faulty = new Faulty({ fault, moment: "releasing" })
+      const { signal, stderr, stopMillis } = await faulty.stopped("releasing")
+      expect(signal).toBe("SIGKILL")
+      expect(stopMillis).toBeLessThan(grace + tolerance)
+      const { blocked, components, exitCode, outcome, reason } = faulty.report
+      expect([outcome, exitCode, reason]).toEqual([
+        { _tag: "Forced", signal: "SIGKILL" },
+        137,
+        { _tag: "Signal", signal: "SIGTERM" }
+      ])
+      expect(components).toMatchObject([{ name: "held", end: "abandoned" }])
+      expect(blocked.at(-1)?.killed).toBe(true)
+      expect(stderr).toContain("faulty was forced out after")
+      if (native.includes(fault)) expect(stderr).toContain("by native code")
+      else expect(blocked.at(-1)?.stack.join()).toMatch(new RegExp(`faulty.ts:\\d+`))
+      expect(faulty.saves).toBe(native.includes(fault) ? 0 : 1)
+    })
+  }
+
+  for (const fault of ["microtaskFlood", "promiseFlood", "tickFlood", "memoryPressure"]) {
+    it(`is out at its deadline, however a finalizer leaves behind ${fault}`, async () => {
+      const { code, signal, stopMillis } = await new Faulty({ fault, moment: "releasing" }).stopped("releasing")
+      // A flood that begins when nearly all is done may come too late to hold anything.
+      expect([0, null]).toContain(code)
+      expect(code === null ? signal : "SIGKILL").toBe("SIGKILL")
+      expect(stopMillis).toBeLessThan(grace + tolerance)
+    })
+  }
+
+  for (const moment of ["lameDuck", "draining", "interrupting", "flushing"]) {
+    it(`is out at its deadline when it is blocked in ${moment}, and the line of code is named`, async () => {
+      const faulty = new Faulty({ fault: "hotLoop", moment })
+      const { signal, stopMillis } = await faulty.stopped(moment)
+      expect(signal).toBe("SIGKILL")
+      expect(stopMillis).toBeLessThan(grace + tolerance)
+      expect(faulty.report.failures.join()).toMatch(
+        /the event loop was blocked for .* by hotLoop \(.*faulty.ts:\d+:\d+\)/
+      )
+    })
+  }
+
+  it("is out at its deadline when an exit listener does not return, although its report was written", async () => {
+    const faulty = new Faulty({ fault: "hotLoop", moment: "exit" })
+    const { signal, stderr } = await faulty.stopped("exit")
+    expect(signal).toBe("SIGKILL")
+    expect(faulty.report.outcome).toEqual({ _tag: "Clean" })
+    expect(stderr).toMatch(/faulty is killed: its event loop has been blocked for \d+ ms\n {4}at hotLoop/)
+  })
+
+  for (const [fault, moment] of [
+    ["hotLoop", "starting"],
+    ["hotLoop", "running"],
+    ["waitForever", "running"],
+    ["spawnSleep", "running"],
+    ["readSilentPipe", "running"],
+    ["promiseFlood", "running"]
+  ] as const) {
+    it.runIf(process.platform === "linux")(
+      `is out within its grace period after a SIGTERM that it cannot take, held by ${fault} while ${moment}`,
+      async () => {
+        const faulty = new Faulty({ fault, moment })
+        const { signal, stopMillis } = await faulty.stopped(moment)
+        expect(signal).toBe("SIGKILL")
+        expect(stopMillis).toBeLessThan(grace + tolerance)
+        expect(faulty.report.reason).toEqual({
+          _tag: "Signal",
+          signal: "a signal that the blocked event loop could not take"
+        })
+      }
+    )
+  }
+
+  it.runIf(process.platform === "linux")("is out within its grace period after 1,000 signals at once", async () => {
+    const faulty = new Faulty({ fault: "hotLoop", moment: "running" })
+    await faulty.child.says("blocking running")
+    await new Promise((resolve) => setTimeout(resolve, 1200)) // as above
+    for (let i = 1; i < 1000; i++) faulty.child.signal("SIGTERM")
+    const { signal, stopMillis } = await faulty.child.signal("SIGTERM").ended()
+    expect(signal).toBe("SIGKILL")
+    expect(stopMillis).toBeLessThan(grace + tolerance)
+    expect(faulty.saves).toBe(1)
+  })
+
+  it("is not killed for signals that ask for something else, and stops in its own time later", async () => {
+    const faulty = new Faulty({ fault: "slowStep", moment: "running", env: { GRACE: "2500" } })
+    await faulty.child.says("blocking running")
+    for (let i = 0; i < 4; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 400)) // looks: signals between two of them count as one
+      process.kill(faulty.child.pid, "SIGUSR2")
+    }
+    await faulty.child.says("the step has ended")
+    // Longer than a signal that the loop finds when it comes back can take; what it waited would count as part of the stop.
+    await new Promise((resolve) => setTimeout(resolve, 2000))
+    const { code, stopMillis } = await faulty.child.signal("SIGTERM").ended()
+    expect([code, faulty.report.outcome._tag]).toEqual([0, "Clean"])
+    expect(stopMillis).toBeLessThan(tolerance)
+  })
+
+  it("does not take the ends of child processes for signals", async () => {
+    const faulty = new Faulty({ fault: "outlivesChildren", moment: "running" })
+    const { code, stderr } = await faulty.child
+      .says("the step has ended")
+      .then((child) => child.signal("SIGTERM").ended())
+    expect([code, stderr.includes("cannot take the signal")]).toEqual([0, false])
+  })
+
+  it("names the line and saves, whatever the application has done to Error and to the global object", async () => {
+    const faulty = new Faulty({ fault: "hotLoop", moment: "releasing", env: { SPOILT: "yes" } })
+    const { signal } = await faulty.stopped("releasing")
+    expect([signal, faulty.saves]).toEqual(["SIGKILL", 1])
+    expect(faulty.report.blocked.at(-1)?.stack[0]).toMatch(/^hotLoop \(.*faulty.ts:\d+:\d+\)$/)
+  })
+
+  for (const [hook, saves, failure] of [
+    ["hang", 0, "the event loop was blocked"],
+    ["exit", 1, "emergency hook first threw: an emergency hook cannot call process.exit"],
+    ["throw", 1, "emergency hook first threw: the hook throws"]
+  ] as const) {
+    it(`is killed with a report when an emergency hook tries to ${hook}`, async () => {
+      const faulty = new Faulty({ fault: "hotLoop", moment: "releasing", env: { HOOK: hook } })
+      const { signal, stopMillis } = await faulty.stopped("releasing")
+      expect([signal, faulty.saves]).toEqual(["SIGKILL", saves])
+      expect(faulty.report.failures.join("\n")).toContain(failure)
+      expect(stopMillis).toBeLessThan(grace + tolerance)
+    })
+  }
+
+  it("leaves its report also when all threads that Node has for files hang", async () => {
+    const faulty = new Faulty({ fault: "hotLoopAndFiles", moment: "releasing" })
+    const { signal, stderr } = await faulty.stopped("releasing")
+    expect(signal).toBe("SIGKILL")
+    expect(stderr).toContain("faulty was forced out after")
+    expect(faulty.report.outcome).toEqual({ _tag: "Forced", signal: "SIGKILL" })
+  })
+
+  it("is out at its deadline when a worker thread of the application is in native code as it leaves", async () => {
+    const faulty = new Faulty({ fault: "stuckWorker", moment: "running" })
+    await faulty.child.says("blocking running")
+    await new Promise((resolve) => setTimeout(resolve, 500)) // until the worker is in there
+    const { signal, stderr } = await faulty.sigterm().ended()
+    expect([signal, faulty.report.outcome._tag]).toEqual(["SIGKILL", "Clean"])
+    expect(stderr).toContain("held by native code, perhaps of another worker thread")
+  })
+
+  // Only root may make a PID namespace here; without it there is no first process to be.
+  const mayContain = spawnSync("unshare", [...container, "true"]).status === 0
+  for (const [fault, moment] of [
+    ["hotLoop", "releasing"],
+    ["spawnSleep", "running"]
+  ] as const) {
+    it.runIf(mayContain)(
+      `as the first process of a container is out all the same, held by ${fault} while ${moment}`,
+      async () => {
+        const faulty = new Faulty({ fault, moment }, { contained: true })
+        const { code, signal, stopMillis } = await faulty.stopped(moment)
+        expect(signal === "SIGTRAP" || code === 133).toBe(true)
+        expect(stopMillis).toBeLessThan(grace + tolerance)
+        expect(faulty.report.exitCode).toBe(137)
+      }
+    )
+  }
+
+  it("that comes back is told of in the log and in the report, with the line of code, and runs on", async () => {
+    const faulty = new Faulty({ fault: "slowStep", moment: "running" })
+    await faulty.child.says("the event loop was blocked")
+    const { code, stdout } = await faulty.child.signal("SIGTERM").ended()
+    expect(stdout).toMatch(
+      /WARN .*the event loop was blocked for [\d.]+ s by slowStep \(.*faulty.ts:\d+:\d+\)\n {4}at /
+    )
+    expect(code).toBe(0)
+    expect(faulty.report.blocked).toMatchObject([{ killed: false }])
+    expect(faulty.report.blocked[0]?.millis).toBeGreaterThan(1000)
+  })
+
+  for (const [when, flags] of [
+    ["from the start", ["--inspect=127.0.0.1:0"]],
+    ["since SIGUSR1 in the middle of the block", ["--inspect-port=127.0.0.1:0"]]
+  ] as const) {
+    it(`is left alone while an inspector listens ${when}, since a breakpoint looks the same`, async () => {
+      const faulty = new Faulty({ fault: "slowStep", moment: "releasing" }, { flags: [...flags] })
+      await faulty.child.says("-> Running")
+      await faulty.sigterm().says("blocking releasing")
+      if (when !== "from the start") process.kill(faulty.child.pid, "SIGUSR1")
+      const { code, signal, stderr, stdout } = await faulty.child.ended()
+      expect(stderr).toContain("Debugger listening on")
+      expect(stdout).toContain("the step has ended")
+      // Its own deadline was over when it came back.
+      expect([code, signal]).toEqual([124, null])
+    })
+  }
+
+  it("is out at its deadline without a stack where no inspector is allowed, and says what it does without", async () => {
+    const faulty = new Faulty(
+      { fault: "hotLoop", moment: "releasing" },
+      { flags: ["--permission", "--allow-fs-read=*", "--allow-fs-write=*", "--allow-worker"] }
+    )
+    const { signal } = await faulty.stopped("releasing")
+    expect(signal).toBe("SIGKILL")
+    expect(faulty.report.outcome).toEqual({ _tag: "Forced", signal: "SIGKILL" })
+  })
+})
+
+describe("a process of a bundled and minified application", () => {
+  it("is out at its deadline after its emergency hooks, with a report that names the line", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "quiesce-"))
+    // vitest's own: nobody here needs a bundler otherwise.
+    const vitest = createRequire(import.meta.url).resolve("vitest/package.json")
+    const bundler = createRequire(createRequire(vitest).resolve("vite/package.json")).resolve("rolldown")
+    const names = ["--entry-file-names", "[name].mjs", "--chunk-file-names", "[name]-[hash].mjs"]
+    const input = join(import.meta.dirname, "fixtures/faulty-main.ts")
+    const args = [input, "--dir", folder, "--platform", "node", "--external", "koffi", "--minify", ...names]
+    const { status } = spawnSync(process.execPath, [join(dirname(bundler), "../bin/cli.mjs"), ...args])
+    expect(status).toBe(0)
+    const program = join(folder, "faulty-main.mjs")
+    const faulty = new Faulty({ fault: "hotLoop", moment: "releasing" }, { program })
+    const { signal } = await faulty.stopped("releasing")
+    expect([signal, faulty.saves]).toEqual(["SIGKILL", 1])
+    expect(faulty.report.blocked.at(-1)?.stack[0]).toMatch(/^hotLoop \(.*\.mjs:\d+:\d+\)$/)
+  })
+})
+
+describe("a process that is only stopped for a while", () => {
+  it("over its deadline ends by itself when it goes on", async () => {
+    const faulty = new Faulty({ fault: "none", moment: "waiting" })
+    await faulty.child.says("-> Running")
+    await faulty.sigterm().says("-> Draining")
+    process.kill(faulty.child.pid, "SIGSTOP")
+    await new Promise((resolve) => setTimeout(resolve, 2 * grace))
+    process.kill(faulty.child.pid, "SIGCONT")
+    const { code, signal } = await faulty.child.ended()
+    expect([code, signal, faulty.saves]).toEqual([124, null, 1])
+  })
+})
+
+describe("a process without a watchdog", () => {
+  it("says so, and what to do, where no worker threads are allowed, and runs and stops as ever", async () => {
+    const faulty = new Faulty(
+      { fault: "none", moment: "none" },
+      { flags: ["--permission", "--allow-fs-read=*", "--allow-fs-write=*"] }
+    )
+    const { code, stderr } = await faulty.stopped("none")
+    expect(stderr).toMatch(
+      /faulty runs without its watchdog \(.*\): an event loop that is blocked is not noticed.*--allow-worker/
+    )
+    expect(code).toBe(0)
+  })
+})
