@@ -70,7 +70,8 @@ Environment
   DATABASE_URL  use this Postgres; without it the app starts one of its own, with its data in .data
   NO_COLOR      print without colours
   PROGRAMS      random programs that the tests try against the laws (5000); SEED chooses them
-  CHAOS_ROUNDS  rounds of the chaos run against real processes (30); SEED chooses them`
+  CHAOS_ROUNDS  rounds of the chaos run against real processes (30); SEED chooses them
+  RELOADS       replacements of a supervised process under load (3); KILLS: kill -9 of it (2)`
 
 // Signals: the launcher only hands them on, each one once; what they mean is the program's business. Ctrl+C and Ctrl+\
 // in a terminal go to the whole process group, so then the program has them already. An installation just ends.

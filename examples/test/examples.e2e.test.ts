@@ -9,7 +9,8 @@ import { describe, expect, it } from "@effect/vitest"
 const folder = join(import.meta.dirname, "..")
 
 interface Expected {
-  readonly code: number
+  /** `null`: it is killed. */
+  readonly code: number | null
   /** In this order. */
   readonly says: ReadonlyArray<RegExp>
   /** It runs until it is asked to stop, once this was said. */
@@ -85,6 +86,15 @@ const examples: Readonly<Record<string, Expected>> = {
       /window: dark/,
       /ceiling: dark/,
       /health stopped clean/
+    ]
+  },
+  "16-supervised.ts": { code: 0, stopAfter: "Starting -> Running", says: [/supervised stopped clean/] },
+  "17-watchdog.ts": {
+    code: null,
+    says: [
+      /^the table is saved$/m,
+      /watchdog was forced out after/,
+      /the event loop was blocked for .* by findLastDigit/
     ]
   }
 }

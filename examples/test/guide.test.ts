@@ -28,7 +28,8 @@ describe("the program of the chapter is an example that is run", () => {
     ["04-background-tasks", "12-tasks"],
     ["05-reload", "13-reload"],
     ["06-optional-parts", "14-optional"],
-    ["08-health-and-plan", "15-health-and-plan"]
+    ["08-health-and-plan", "15-health-and-plan"],
+    ["09-under-supervision", "16-supervised"]
   ])("%s", (name, program) => {
     expect(chapter(name)).toContain(`\`\`\`ts\n${example(program)}\`\`\``)
   })

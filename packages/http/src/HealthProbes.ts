@@ -9,6 +9,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as ListenFds from "@quiesce/node/ListenFds"
 import { Lifecycle } from "quiesce/Lifecycle"
 import * as probes from "./internal/probes.ts"
 import { listen } from "./internal/probeServer.ts"
@@ -55,6 +56,9 @@ export class HealthProbes extends Context.Service<HealthProbes, { readonly addre
  *
  * **When to use**: in every service that something else watches. The port of its own is what lets the probes answer while
  * the application's server is not listening yet, or no more. Where only one port is to be had, use `routes`.
+ *
+ * **Inherited sockets**: an inherited socket (`quiesce run --listen`, systemd) with this port, or with the name `probes`, is
+ * served instead of an own one. While an application is replaced its old and its new life share it, and either may answer.
  *
  * **Order**: provide it outermost, last in the pipe. What is provided outermost is built first and released last, so it
  * answers until everything else has been released.
@@ -134,7 +138,8 @@ export const routes: Layer.Layer<never, never, HttpRouter.HttpRouter | Lifecycle
 
 const make = Effect.fnUntraced(function* ({ host = "127.0.0.1", port }: Options) {
   const seen = yield* watch
-  return { address: yield* listen({ host, port }, (path) => probes.answer(path, seen())) }
+  const inherited = yield* ListenFds.take({ name: "probes", port })
+  return { address: yield* listen({ host, port, fd: inherited?.fd }, (path) => probes.answer(path, seen())) }
 })
 
 /** The state now, whether it has ever been Running, and the health. */

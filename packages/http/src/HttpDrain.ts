@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
+import * as ListenFds from "@quiesce/node/ListenFds"
 import { Lifecycle } from "quiesce/Lifecycle"
 import { drainedServer } from "./internal/drainedServer.ts"
 import { Drainer } from "./internal/Drainer.ts"
@@ -38,6 +39,13 @@ export interface DrainOptions {
    * @default "http"
    */
   readonly name?: string | undefined
+  /**
+   * The name of the inherited socket to serve (`quiesce run --listen <name>=<address>`, systemd's `FileDescriptorName=`);
+   * `false` opens one of its own in any case.
+   *
+   * @default the one with the port or path of `options`, else the one with the name of this server; its own when there is none
+   */
+  readonly inherited?: string | false | undefined
   /**
    * The socket stops listening, and idle connections are closed, when no connection and no request has arrived for so
    * long. No waiting when nobody is connected.
@@ -123,9 +131,13 @@ export const make = (
   Effect.gen(function* () {
     const lifecycle = yield* Lifecycle
     const limits = resolve(drain)
-    const drainer = new Drainer(limits)
-    const server = yield* NodeHttpServer.make(() => drainer.attach(evaluate()), {
+    const inherited = yield* inheritedBy(limits.name, options, drain?.inherited)
+    const isShared = (): boolean => inherited !== undefined && Effect.runSync(ListenFds.isShared(inherited))
+    const drainer = new Drainer(limits, isShared)
+    const server = yield* NodeHttpServer.make(() => drainer.attach(addressed(evaluate(), inherited?.path)), {
       ...options,
+      // Before host and port in node's eyes.
+      ...(inherited === undefined ? {} : { fd: inherited.fd }),
       // Ours has ended before: node's closes idle connections with the requests that are on their way to them.
       disablePreemptiveShutdown: true,
       websocket: drainer.webSockets.track(options.websocket)
@@ -140,6 +152,21 @@ export const make = (
     })
     return drainedServer(server, drainer, limits)
   })
+
+const inheritedBy = (
+  name: string,
+  { path, port }: Options,
+  wanted: string | false | undefined
+): Effect.Effect<ListenFds.ListenFd | undefined> => {
+  if (wanted === false) return Effect.succeed(undefined)
+  return ListenFds.take(wanted === undefined ? { name, path, port } : { name: wanted })
+}
+
+/** Node does not know the path of a unix socket that it was handed, and effect takes for granted that it does. */
+const addressed = <S extends Server>(server: S, path: string | undefined): S => {
+  if (path !== undefined) server.address = () => path
+  return server
+}
 
 /**
  * Effect's HTTP server for Node, drained. It takes the place of `NodeHttpServer.layer`: the same arguments, the same
@@ -161,6 +188,11 @@ export const make = (
  *   streams end. Then idle connections are closed, the rest with its last response.
  * - `Interrupting`: requests still running are interrupted and answered with 503.
  * - `Releasing`: nothing is left to do, or to wait for.
+ *
+ * **Inherited sockets**: under `quiesce run --listen`, and under systemd's socket activation, it serves the socket that was
+ * opened for it instead of opening one (see `inherited`). Others serve that socket too, the next life of the application for
+ * one: so in `Draining` it stops accepting at once and refuses nobody. What it does not accept waits for who comes next. When
+ * nobody comes next, because the supervisor has given the socket up, it ends as any other (see `ListenFds.isShared`).
  *
  * **Limits**: an HTTP/1.1 client that sends on an idle connection in the very moment in which it is closed gets no answer,
  * as with every server; see `quiet`. Only a lame duck longer than its pauses helps against that. Requests behind

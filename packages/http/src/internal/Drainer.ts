@@ -4,7 +4,8 @@
  * Invariants, each a test of that name:
  * 1. `serves-old-connections`: a request on a connection from before draining is served.
  * 2. `refuses-new-work-cleanly`: a request on a later connection gets a complete 503.
- * 3. `listens-until-quiet`: the socket stops listening only when nothing waits to be accepted, or the bound is over.
+ * 3. `listens-until-quiet`: the socket stops listening only when nothing waits to be accepted, or the bound is over. One that
+ *    others serve too is left at once: they take what waits, and nobody is refused.
  * 4. `drain-touches-no-work`: interrupting the drain ends no request.
  */
 import * as Deferred from "effect/Deferred"
@@ -35,14 +36,17 @@ export class Drainer {
   /** One scope for each application that serves: closing it interrupts its requests. */
   readonly scopes = new Set<Scope.Closeable>()
   readonly #limits: Limits
+  /** Whether others listen on the same socket, now or later; asked when the stop begins. */
+  readonly #isShared: () => boolean
   #traffic!: Traffic
   #gatekeeper!: Gatekeeper
   #began = 0
   /** Whether it was released before the application was stopped. */
   #stopsAlone = false
 
-  constructor(limits: Limits) {
+  constructor(limits: Limits, isShared: () => boolean) {
     this.#limits = limits
+    this.#isShared = isShared
   }
 
   /** Takes over a server that nobody has listened to yet. */
@@ -128,6 +132,7 @@ export class Drainer {
     if (this.#traffic.closing) return
     this.#began = performance.now()
     this.#traffic.closing = true
+    this.#traffic.refusing = !this.#isShared()
     this.#gatekeeper.standUp()
     for (const { session } of this.#traffic.connections) if (session !== undefined) this.#gatekeeper.notice(session)
     if (!this.#traffic.serving) this.#gatekeeper.refuseHeld()
@@ -143,7 +148,9 @@ export class Drainer {
 
   /** Until nothing has arrived for a moment, then when the event loop has found nothing more to accept. */
   readonly #stopListening: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.andThen(this.#quiet, this.#closeWhenAccepted)
+    this.#traffic.refusing
+      ? Effect.andThen(this.#quiet, this.#closeWhenAccepted)
+      : Effect.sync(() => this.#closeSocket())
   )
 
   readonly #quiet: Effect.Effect<void> = Effect.gen({ self: this }, function* () {

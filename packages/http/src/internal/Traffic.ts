@@ -28,8 +28,10 @@ export class Traffic {
   readonly untaken = new WeakSet<ServerResponse>()
   /** Whether the application listens for requests. */
   serving = false
-  /** Whether connections from now on are late. */
+  /** Whether the stop has begun. */
   closing = false
+  /** Whether connections from now on are late. On a shared socket none is: what it accepts is its to serve. */
+  refusing = false
   /** Connections accepted so far. */
   accepted = 0
   /** When a connection or, during a stop, a request arrived last. */
@@ -218,7 +220,7 @@ export class Traffic {
     return (this.lastArrival = performance.now())
   }
 
-  #track(set: Set<Connection>, socket: Socket, opened: number, late = this.closing): void {
+  #track(set: Set<Connection>, socket: Socket, opened: number, late = this.refusing): void {
     const connection = new Connection(socket, opened, late)
     set.add(connection)
     socket.once("close", () => {

@@ -11,9 +11,16 @@ import type { ListenError } from "../ListenError.ts"
 import { listenErrorOf } from "./listenErrorOf.ts"
 import { type Answer, contentType, isProbePath, paths, type ProbePath } from "./probes.ts"
 
+interface ProbeAddress {
+  readonly host: string
+  readonly port: number
+  /** An inherited socket, which goes before host and port. */
+  readonly fd: number | undefined
+}
+
 /** Listens until the scope closes. */
 export const listen = (
-  options: { readonly host: string; readonly port: number },
+  options: ProbeAddress,
   answer: (path: ProbePath) => Answer
 ): Effect.Effect<Address, ListenError, Scope.Scope> =>
   Effect.map(Effect.acquireRelease(bind(options, answer), close), (server) => {
@@ -21,10 +28,7 @@ export const listen = (
     return { host: address, port, url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}` }
   })
 
-const bind = (
-  options: { readonly host: string; readonly port: number },
-  answer: (path: ProbePath) => Answer
-): Effect.Effect<Server, ListenError> =>
+const bind = (options: ProbeAddress, answer: (path: ProbePath) => Answer): Effect.Effect<Server, ListenError> =>
   Effect.callback((resume) => {
     // A probe has seconds and sends a hundred bytes; nobody may hold a connection here.
     const server = createServer({ requestTimeout: 5000, headersTimeout: 5000, connectionsCheckingInterval: 1000 })

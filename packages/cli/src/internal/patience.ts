@@ -1,0 +1,12 @@
+/** How long what was told to stop may take, in milliseconds. */
+import type { Child } from "./Child.ts"
+
+/** The application leaves by itself at its deadline; this is what it has for that. */
+export const margin = 500
+
+/** What applications under `NodeApp.run` have by default, for those that tell nothing. */
+export const defaultGracePeriod = 25_000
+
+/** `decided`: by the operator, who goes before the application. */
+export const patienceFor = (child: Child, decided: number | undefined): number =>
+  (decided ?? child.gracePeriod ?? defaultGracePeriod) + margin
