@@ -3,6 +3,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
+import { exitCodes } from "quiesce/Outcome"
 import { check, checkTexts } from "./internal/definition.ts"
 import { killSeconds, type ServiceDefinition, type ServiceDefinitionError } from "./ServiceDefinition.ts"
 
@@ -104,7 +105,7 @@ export const render = (options: Options): Result.Result<string, ServiceDefinitio
       "KillMode=mixed",
       "Restart=on-failure",
       "RestartSec=1",
-      "RestartPreventExitStatus=2 70 78",
+      `RestartPreventExitStatus=${exitCodes.usage} ${exitCodes.degraded} ${exitCodes.configuration}`,
       "SuccessExitStatus=130 143",
       ...(options.hardening === false ? [] : isSystem ? [...hardening, ...systemHardening] : hardening),
       "",

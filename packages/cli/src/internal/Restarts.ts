@@ -5,7 +5,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
-import { commandNotExecutable, commandNotFound, configurationError, usageError } from "./exitCode.ts"
+import { exitCodes } from "quiesce/Outcome"
+import { commandNotExecutable, commandNotFound } from "./exitCode.ts"
 
 export interface RestartOptions {
   readonly when: "on-failure" | "always" | "never"
@@ -24,7 +25,7 @@ export interface Life {
 }
 
 /** Nothing about these is better the next time. */
-const final = new Set([usageError, configurationError, commandNotExecutable, commandNotFound])
+const final = new Set([exitCodes.usage, exitCodes.configuration, commandNotExecutable, commandNotFound])
 
 export type Decision =
   | { readonly _tag: "Restart"; readonly after: number }

@@ -9,10 +9,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as Plan from "quiesce/Plan"
+import { exitCodes } from "quiesce/Outcome"
 import { Reloaded, Status, Stopped } from "../Control.ts"
 import { ask } from "./controlClient.ts"
 import { controlPath } from "./controlPath.ts"
-import { configurationError, notRunning, usageError } from "./exitCode.ts"
+import { notRunning } from "./exitCode.ts"
 import { duration, Failed, failed, messageOf, where } from "./flags.ts"
 import { parseListenAddress } from "./ListenAddress.ts"
 import { service } from "./serviceCommands.ts"
@@ -75,7 +76,7 @@ const run = Command.make(
       restartSchedule: Option.getOrUndefined(Option.map(backoff, Supervisor.backoff))
     })
     const exitCode = yield* Effect.catchTag(running, "SupervisorError", (error) =>
-      failed(error.message, error.reason === "Unsupported" ? configurationError : 1)
+      failed(error.message, error.reason === "Unsupported" ? exitCodes.configuration : 1)
     )
     if (exitCode !== 0) return yield* Effect.fail(new Failed(exitCode))
   })
@@ -141,7 +142,7 @@ const plan = Command.make(
     const image = Option.getOrUndefined(options.image)
     const probesPort = Option.getOrUndefined(options.probesPort)
     if (kubernetes && (image === undefined || probesPort === undefined)) {
-      return yield* failed("--kubernetes takes --image and --probes-port as well", usageError)
+      return yield* failed("--kubernetes takes --image and --probes-port as well", exitCodes.usage)
     }
     const plan = yield* answerOf({ ...options, json }, "GET", "plan", Plan.Plan)
     if (image === undefined || probesPort === undefined || !kubernetes) {
@@ -158,7 +159,7 @@ const plan = Command.make(
     })
     const text = yield* Effect.fromResult(manifests).pipe(
       Effect.catchTag("KubernetesManifestError", ({ message, reason }) =>
-        failed(message, reason === "name" ? usageError : configurationError)
+        failed(message, reason === "name" ? exitCodes.usage : exitCodes.configuration)
       )
     )
     yield* Console.log(text.trimEnd())

@@ -9,8 +9,8 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { readFileSync } from "node:fs"
+import { exitCodes } from "quiesce/Outcome"
 import { quiesce } from "./commands.ts"
-import { usageError } from "./exitCode.ts"
 import { Failed } from "./flags.ts"
 
 const version = (): string => {
@@ -43,7 +43,7 @@ export const main = (args: ReadonlyArray<string>): Promise<number> =>
     Effect.catch((error) => {
       if (error instanceof Failed) return Effect.succeed(error.exitCode)
       // It has been printed.
-      if (CliError.isCliError(error)) return Effect.succeed(usageError)
+      if (CliError.isCliError(error)) return Effect.succeed(exitCodes.usage)
       return Effect.fail(error)
     }),
     Effect.provide(Layer.mergeAll(NodeServices.layer, presenter, flags)),

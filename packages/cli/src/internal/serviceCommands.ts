@@ -11,7 +11,7 @@ import * as Option from "effect/Option"
 import { spawnSync } from "node:child_process"
 import { accessSync, constants, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { delimiter, dirname, join, resolve } from "node:path"
-import { configurationError, usageError } from "./exitCode.ts"
+import { exitCodes } from "quiesce/Outcome"
 import { duration, type Failed, failed, messageOf, nameFlag } from "./flags.ts"
 import { type Scope, type ServiceFiles, serviceFiles } from "./serviceFiles.ts"
 
@@ -53,9 +53,9 @@ const install = Command.make(
     const { files, scope } = yield* managerOf(flags)
     const [program = "", ...args] = command
     const whole = wholePath(program)
-    if (whole === undefined) return yield* failed(`there is no program ${program}: give its path`, usageError)
+    if (whole === undefined) return yield* failed(`there is no program ${program}: give its path`, exitCodes.usage)
     if (scope === "user" && Option.isSome(runAs)) {
-      return yield* failed("--run-as is for a service of the machine: leave it away, or use --system", usageError)
+      return yield* failed("--run-as is for a service of the machine: leave it away, or use --system", exitCodes.usage)
     }
     const definition = {
       name,
@@ -67,7 +67,7 @@ const install = Command.make(
       runAs: Option.getOrUndefined(runAs)
     }
     const text = yield* Effect.fromResult(files.text(definition)).pipe(
-      Effect.catchTag("ServiceDefinitionError", (error) => failed(error.message, usageError))
+      Effect.catchTag("ServiceDefinitionError", (error) => failed(error.message, exitCodes.usage))
     )
     if (print) return yield* Console.log(text.trimEnd())
     const file = files.file(name)
@@ -125,10 +125,11 @@ const managerOf = ({
   readonly user: boolean
 }): Effect.Effect<{ readonly files: ServiceFiles; readonly scope: Scope }, Failed> => {
   if (system === user)
-    return failed("either --user, a service of this user, or --system, one of this machine", usageError)
+    return failed("either --user, a service of this user, or --system, one of this machine", exitCodes.usage)
   const scope = user ? "user" : "system"
   const files = serviceFiles(process.platform, scope)
-  if (files === undefined) return failed(`there is no known service manager on ${process.platform}`, configurationError)
+  if (files === undefined)
+    return failed(`there is no known service manager on ${process.platform}`, exitCodes.configuration)
   return Effect.succeed({ files, scope })
 }
 

@@ -53,6 +53,7 @@ export const launch = <A, E>(
       ? undefined
       : new Watchdog({
           name,
+          events,
           stallMillis: Math.max(Duration.toMillis(options.watchdog?.stallThreshold ?? "1 second"), leastStall),
           reportPath: path,
           style,
@@ -60,7 +61,7 @@ export const launch = <A, E>(
         })
   let hasEnded = false
   let isLeaving = false
-  const notifier = new Notifier((text) => output.error(text))
+  const notifier = new Notifier(warn)
 
   const onEvent = (event: Event): void => {
     events.push(event)

@@ -32,6 +32,8 @@ const program = `const __name = (named) => named; (${watch.toString()})((${notic
 
 export interface WatchdogOptions {
   readonly name: string
+  /** The log of the application so far; it grows. */
+  readonly events: ReadonlyArray<Event>
   readonly stallMillis: number
   readonly reportPath: string | undefined
   readonly style: ReportStyle
@@ -42,7 +44,6 @@ export interface WatchdogOptions {
 export class Watchdog {
   readonly #options: WatchdogOptions
   readonly #shared = new BigInt64Array(new SharedArrayBuffer(8 * Object.keys(Slots).length))
-  readonly #events: Array<Event> = []
   #inspector: typeof import("node:inspector") | undefined
   #thread: Worker | undefined
   #app: App | undefined
@@ -66,7 +67,6 @@ export class Watchdog {
 
   onEvent(event: Event): void {
     if (event._tag === "AppStarting") this.#began = now()
-    this.#events.push(event)
     this.#post({ _tag: "Event", event, recurring: isRecurring(event), began: this.#began })
     if (event._tag !== "StopRequested") return
     this.#beat()
@@ -153,7 +153,7 @@ export class Watchdog {
     const words = this.#app?.lastWordsUnsafe() ?? []
     // Between two of its turns a flood of them is nowhere; it was somewhere before.
     const block = { ...lastWords, stack: stack.some(isOwnFrame) ? stack : lastWords.stack }
-    const report = killedReport([...this.#events, ...words], block, now() - this.#began, this.#options.style)
+    const report = killedReport([...this.#options.events, ...words], block, now() - this.#began, this.#options.style)
     return JSON.stringify({ stack, report } satisfies Answer)
   }
 }
