@@ -243,7 +243,9 @@ while True: os.write(2, b"x" * 65536)`
 
 describe("a terminal", () => {
   const inTerminal = (script: string, below = ""): Supervised => {
-    const terminal = ["-qefc", `${below} ${process.execPath} ${bin} run -- ${process.execPath} app.js`, "/dev/null"]
+    // `exec`: a shell that stays in between hears Ctrl-C as well, and dash ends with 130 of its own.
+    const command = `exec ${below} ${process.execPath} ${bin} run -- ${process.execPath} app.js`
+    const terminal = ["-qefc", command, "/dev/null"]
     const cwd = folder()
     writeFileSync(join(cwd, "app.js"), script)
     const app = new Supervised({ cwd, whole: ["script", ...terminal], input: true, command: [] })
