@@ -91,6 +91,8 @@ export interface App {
   readonly requestStopUnsafe: (reason: StopReason.StopReason) => void
   /** Asks for a reload, synchronously; see `Lifecycle.requestReload`. A platform does so for SIGHUP, and else for a stop. */
   readonly requestReloadUnsafe: (trigger: string) => boolean
+  /** Whether there is anything that a reload would reload, as far as it is known: it is certain once the application runs. */
+  readonly mayReloadUnsafe: () => boolean
   /**
    * Tells of what nobody in the application wanted, such as an exception that nobody caught: logged with its cause, and the
    * reason for a graceful stop within `crashGracePeriod` unless the application is stopping already. `processExit`: of a process
@@ -132,7 +134,7 @@ export const start = <A, E, R>(
       context,
       budgets,
       crashGracePeriod: Duration.toMillis(options.crashGracePeriod ?? "5 seconds"),
-      cooldown: Duration.toMillis(options.signalCooldown ?? "250 millis"),
+      cooldown: Duration.toMillis(options.signalCooldown ?? Phase.defaultSignalCooldown),
       ladder: options.escalation ?? Phase.defaultLadder,
       exitCode: options.exitCode ?? Outcome.exitCode,
       listeners: options.onEvent === undefined ? [] : [options.onEvent],
@@ -157,6 +159,7 @@ export const start = <A, E, R>(
       signalUnsafe: pipeline.signal,
       requestStopUnsafe: pipeline.requestStop,
       requestReloadUnsafe: (trigger) => pipeline.reloads.request(trigger),
+      mayReloadUnsafe: () => pipeline.reloads.configured,
       reportCrashUnsafe: pipeline.crash,
       reportBlockedUnsafe: pipeline.blocks.tell,
       lastWordsUnsafe: pipeline.lastWords,

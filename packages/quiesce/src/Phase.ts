@@ -104,6 +104,9 @@ export const initial: Phase = { state: "Starting", reason: undefined, signals: 0
 
 export const defaultLadder: Ladder = ["Graceful", "Exit"]
 
+/** Milliseconds within which repeats of one signal count as one, unless an application wants it otherwise. */
+export const defaultSignalCooldown = 250
+
 /** Whether every component runs and no stop has begun: the application is ready. */
 export const isRunning = (state: AppState): boolean => state === "Running" || state === "Reloading"
 

@@ -7,10 +7,14 @@
 import * as Effect from "effect/Effect"
 import type { App } from "quiesce/App"
 
-export const hangUp = ({ lifecycle, requestReloadUnsafe, signalUnsafe }: App): (() => void) => {
+export const hangUp = (
+  { lifecycle, requestReloadUnsafe, signalUnsafe }: App,
+  /** How many milliseconds a signal that is taken now has waited for the event loop. */
+  waited: () => number | undefined
+): (() => void) => {
   let kept = false
   const tell = (): void => {
-    if (!requestReloadUnsafe("SIGHUP")) signalUnsafe("SIGHUP")
+    if (!requestReloadUnsafe("SIGHUP")) signalUnsafe("SIGHUP", waited())
   }
   return () => {
     if (lifecycle.stateUnsafe() !== "Starting") return tell()
@@ -20,3 +24,7 @@ export const hangUp = ({ lifecycle, requestReloadUnsafe, signalUnsafe }: App): (
     Effect.runFork(Effect.andThen(lifecycle.running, Effect.sync(tell)))
   }
 }
+
+/** Whether a SIGHUP that comes now would be a stop signal. */
+export const hangUpStops = ({ lifecycle, mayReloadUnsafe }: App): boolean =>
+  lifecycle.stateUnsafe() !== "Starting" && !mayReloadUnsafe()

@@ -9,7 +9,7 @@ import * as App from "quiesce/App"
 import type { Event } from "quiesce/Event"
 import type { Lifecycle } from "quiesce/Lifecycle"
 import { exitCodes } from "quiesce/Outcome"
-import { isStopping } from "quiesce/Phase"
+import { defaultLadder, defaultSignalCooldown, isStopping } from "quiesce/Phase"
 import * as Report from "quiesce/Report"
 import * as StopReason from "quiesce/StopReason"
 import type { Options } from "../NodeApp.ts"
@@ -54,6 +54,8 @@ export const launch = <A, E>(
       : new Watchdog({
           name,
           events,
+          cooldownMillis: Duration.toMillis(options.signalCooldown ?? defaultSignalCooldown),
+          lastSignal: (options.escalation ?? defaultLadder).indexOf("Exit") + 1,
           stallMillis: Math.max(Duration.toMillis(options.watchdog?.stallThreshold ?? "1 second"), leastStall),
           reportPath: path,
           style,
@@ -136,11 +138,12 @@ export const launch = <A, E>(
     process.stdin.resume()
   }
   signals.answerStatus(() => output.error(statusText(name, started.lifecycle.statusUnsafe())))
-  const hungUp = hangUp(started)
+  const waited = (): number | undefined => watchdog?.signalWaited()
+  const hungUp = hangUp(started, waited)
   signals.deliver((signal) => {
     // "Read your configuration again", where there is one that can be; on Windows, that the console has been closed.
     if (signal === "SIGHUP" && process.platform !== "win32") hungUp()
-    else started.signalUnsafe(signal, watchdog?.signalWaited())
+    else started.signalUnsafe(signal, waited())
   })
 }
 

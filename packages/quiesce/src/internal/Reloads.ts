@@ -44,9 +44,14 @@ export class Reloads {
   }
 
   /**
-   * Asks all of them, and says whether this application has, or had, any: a SIGHUP that comes when they are released already
-   * is still no stop signal.
+   * Whether this application has, or had, anything that reloads: a SIGHUP that comes when that is released already is still no
+   * stop signal.
    */
+  get configured(): boolean {
+    return this.#configured
+  }
+
+  /** Asks all of them, and says whether there were any. */
   request(trigger: string): boolean {
     for (const { name, request } of this.reloaders)
       this.#kernel.guard(`the reload of ${name}`, () => request(trigger), undefined)

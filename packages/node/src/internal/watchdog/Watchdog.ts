@@ -13,10 +13,12 @@ import { getCallSites } from "node:util"
 import { Worker } from "node:worker_threads"
 import type { App } from "quiesce/App"
 import { type Event, isRecurring } from "quiesce/Event"
+import { hangUpStops } from "../hangUp.ts"
 import { killedReport } from "./killedReport.ts"
 import { type Answer, type FromThread, type Question, type ReportStyle, Slots } from "./messages.ts"
 import type { ThreadData, ToThread } from "./messages.ts"
-import { noticeSignals } from "./noticeSignals.ts"
+import { findSignalPipe } from "./SignalPipe.ts"
+import { untakenSignals } from "./untakenSignals.ts"
 import { watch } from "./watch.ts"
 import { writeDown } from "./writeDown.ts"
 
@@ -28,13 +30,16 @@ const stoppingBeatMillis = 50
 const mostFrames = 30
 
 /** Some bundlers and loaders wrap each function in a call of theirs, which keeps its name. */
-const program = `const __name = (named) => named; (${watch.toString()})((${noticeSignals.toString()})(), ${writeDown.toString()})`
+const program = `const __name = (named) => named; (${watch.toString()})((${untakenSignals.toString()})(), ${writeDown.toString()})`
 
 export interface WatchdogOptions {
   readonly name: string
   /** The log of the application so far; it grows. */
   readonly events: ReadonlyArray<Event>
   readonly stallMillis: number
+  readonly cooldownMillis: number
+  /** The how manieth stop signal ends the process at once. */
+  readonly lastSignal: number
   readonly reportPath: string | undefined
   readonly style: ReportStyle
   /** Told once, in a sentence, when there is no watchdog. */
@@ -68,6 +73,7 @@ export class Watchdog {
   onEvent(event: Event): void {
     if (event._tag === "AppStarting") this.#began = now()
     this.#post({ _tag: "Event", event, recurring: isRecurring(event), began: this.#began })
+    if (event._tag === "StateChanged") this.#tellHangUp()
     if (event._tag !== "StopRequested") return
     this.#beat()
     setInterval(() => this.#beat(), stoppingBeatMillis).unref()
@@ -77,6 +83,7 @@ export class Watchdog {
   /** From now on stalls are told, and last words can be spoken. */
   watch(app: App): void {
     this.#app = app
+    this.#tellHangUp()
     this.#tellDeadline()
     this.#thread?.on("message", ({ millis, stack }: FromThread) => app.reportBlockedUnsafe(millis, stack))
     // Who listens holds the process, unless it says again that it does not.
@@ -98,6 +105,9 @@ export class Watchdog {
       mayInspect: this.#inspector !== undefined && (process.permission?.has("inspector") ?? true),
       beatMillis,
       stallMillis: this.#options.stallMillis,
+      signalPipe: findSignalPipe(),
+      cooldownMillis: this.#options.cooldownMillis,
+      lastSignal: this.#options.lastSignal,
       ask: `globalThis[Symbol.for(${JSON.stringify(symbol)})]`,
       reportModule: new URL(`./killedReport${extname(import.meta.url)}`, import.meta.url).href,
       reportPath: this.#options.reportPath,
@@ -129,6 +139,11 @@ export class Watchdog {
     const isInspected = this.#inspector?.url() !== undefined
     Atomics.store(this.#shared, Slots.inspected, isInspected ? 1n : 0n)
     return isInspected
+  }
+
+  #tellHangUp(): void {
+    const stops = this.#app !== undefined && hangUpStops(this.#app)
+    Atomics.store(this.#shared, Slots.hangUpStops, stops ? 1n : 0n)
   }
 
   #tellDeadline(): void {

@@ -14,14 +14,14 @@ const outcome: Outcome = { _tag: "Forced", signal: "SIGKILL" }
 /** `at`: now, in milliseconds since the application began to start. */
 export const killedReport = (
   events: ReadonlyArray<Event>,
-  { millis, signalAgo, stack }: Block,
+  { millis, stack, untaken }: Block,
   at: number,
   style: ReportStyle
 ): KilledReport => {
   const stop = events.find((event) => event._tag === "StopRequested")
-  const reason = stop?.reason ?? StopReason.signal("a signal that the blocked event loop could not take")
+  const reason = stop?.reason ?? (untaken === undefined ? StopReason.finished : StopReason.signal(untaken.signal))
   const requested: ReadonlyArray<Event> =
-    stop === undefined ? [{ _tag: "StopRequested", at: at - (signalAgo ?? 0), reason }] : []
+    stop === undefined ? [{ _tag: "StopRequested", at: at - (untaken?.ago ?? 0), reason }] : []
   const report = Report.fromEvents([
     ...events,
     ...requested,

@@ -1,5 +1,6 @@
 /** What the main thread and the watchdog's thread say to each other. */
 import type { Event } from "quiesce/Event"
+import type { SignalPipe } from "./SignalPipe.ts"
 
 /** What the thread is given when it starts. All times are milliseconds. */
 export interface ThreadData {
@@ -12,6 +13,12 @@ export interface ThreadData {
   /** How often the main thread says that it lives. */
   readonly beatMillis: number
   readonly stallMillis: number
+  /** Where the signals are that the main thread has not taken, if that is known. */
+  readonly signalPipe: SignalPipe | undefined
+  /** Repeats of one signal within this time count as one. */
+  readonly cooldownMillis: number
+  /** The how manieth stop signal ends the process at once. */
+  readonly lastSignal: number
   /** The expression at which the main thread answers questions. */
   readonly ask: string
   /** The module that makes the report of a killed process, for when the main thread cannot. */
@@ -32,10 +39,10 @@ export interface ReportStyle {
  * - `beat`: when the main thread last ran, in nanoseconds of the monotonic clock.
  * - `inspected`: 1 while an inspector listens, which could hold the program at a breakpoint.
  * - `speaking`: 1 while the application's last words are spoken.
- * - `signalled`: when a signal was seen that the main thread could not take, as `beat`; 0 when it has taken it, or was not
- *   asked to stop by it.
+ * - `signalled`: when a stop signal came that the main thread could not take, as `beat`; 0 when it has taken it.
+ * - `hangUpStops`: 1 when SIGHUP is a stop signal, and not the wish for a reload.
  */
-export const Slots = { beat: 0, inspected: 1, speaking: 2, signalled: 3 } as const
+export const Slots = { beat: 0, inspected: 1, speaking: 2, signalled: 3, hangUpStops: 4 } as const
 
 /** `began`: when the application did, on the clock that both threads share. */
 export type ToThread =
@@ -49,13 +56,13 @@ export interface FromThread {
 }
 
 /**
- * What is known of a block when the process is killed for it: how long it lasts, where it was seen to be, and how long ago a
- * signal came that nobody could take.
+ * What is known of a block when the process is killed for it: how long it lasts, where it was seen to be, and the first stop
+ * signal that nobody could take, with how many milliseconds ago it came.
  */
 export interface Block {
   readonly millis: number
   readonly stack: ReadonlyArray<string>
-  readonly signalAgo: number | undefined
+  readonly untaken: { readonly signal: string; readonly ago: number } | undefined
 }
 
 /** What the main thread is asked for: where it is, and when the end has come also the application's last words. */

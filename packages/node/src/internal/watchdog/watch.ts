@@ -1,8 +1,9 @@
 /**
  * The watchdog's thread. It shares nothing with the main thread but a few numbers, so that nothing that hangs there hangs here.
  */
+import type { SignalPipe } from "./SignalPipe.ts"
 import type { Answer, Block, FromThread, KilledReport, Question, ThreadData, ToThread, Words } from "./messages.ts"
-import type { noticeSignals } from "./noticeSignals.ts"
+import type { untakenSignals } from "./untakenSignals.ts"
 import type { writeDown } from "./writeDown.ts"
 
 /**
@@ -11,7 +12,7 @@ import type { writeDown } from "./writeDown.ts"
  * The main thread is questioned through the inspector. V8 handles such a request as an interrupt, on top of whatever runs:
  * between two steps of a loop or of a regular expression, and in `Atomics.wait`. Native code that does not return answers nothing.
  */
-export const watch = (signals: ReturnType<typeof noticeSignals>, scribe: typeof writeDown): void => {
+export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof writeDown): void => {
   const fs = process.getBuiltinModule("node:fs")
   const { Worker, parentPort, workerData } = process.getBuiltinModule("node:worker_threads")
   const data: ThreadData = workerData
@@ -19,13 +20,13 @@ export const watch = (signals: ReturnType<typeof noticeSignals>, scribe: typeof 
 
   /** On a busy machine a main thread that lives is this late at most. */
   const lateMillis = 2 * data.beatMillis
+  /** One that is idle is never this late. */
+  const missedMillis = data.beatMillis + 50
   /** Of one that is stopping, and says more often that it lives. */
   const quietMillis = 150
   /** After the deadline a main thread that lives leaves within a few milliseconds. */
   const leavingMillis = 500
   const pollMillis = 25
-  /** A signal that the main thread has not taken so long after it came back was no stop signal. */
-  const takenMillis = 1000
   /** Code that can answer does so within two, unless memory is being collected or the machine is busy. */
   const answerMillis = 300
   /** For code that has not answered before. */
@@ -46,13 +47,21 @@ export const watch = (signals: ReturnType<typeof noticeSignals>, scribe: typeof 
     /** Since when it is being asked where it is. */
     askedAt: number | undefined
     isTold: boolean
-    /** When the first signal was seen that the main thread could not take. */
-    signalAt: number | undefined
+  }
+
+  /** A stop signal that the main thread has not taken. It came at `since` at the earliest, and at `seen` at the latest. */
+  interface Untaken {
+    readonly signal: string
+    readonly since: number
+    readonly seen: number
   }
 
   const events: Array<Extract<ToThread, { readonly _tag: "Event" }>> = []
   let recurring = 0
   let isStopping = false
+  /** Stop signals that the main thread has taken. */
+  let taken = 0
+  let untaken: Array<Untaken> = []
   let hasEnded = false
   let isEnding = false
   let deadline: NodeJS.Timeout | undefined
@@ -153,8 +162,8 @@ export const watch = (signals: ReturnType<typeof noticeSignals>, scribe: typeof 
 
   /** What it does before it is killed. Answers whether it is to be killed all the same. */
   const leaveWord = async (at: number): Promise<boolean> => {
-    const signalAgo = stall?.signalAt === undefined ? undefined : at - stall.signalAt
-    const known = { millis: at - beat(), signalAgo, stack: stall?.stack ?? [] }
+    const first = untaken[0] && { signal: untaken[0].signal, ago: at - untaken[0].since }
+    const known = { millis: at - beat(), untaken: first, stack: stall?.stack ?? [] }
     // It has been asked where it is for a while: code that can answer would have.
     const patience = stall?.askedAt === undefined ? answerMillis : answerMillis - (at - stall.askedAt)
     // Who has told the end already has no more to say than what holds the process since.
@@ -204,17 +213,33 @@ export const watch = (signals: ReturnType<typeof noticeSignals>, scribe: typeof 
       if (isDue()) close(now())
     })
 
-  const signalled = (block: Stall, at: number): void => {
-    if (block.signalAt !== undefined) return
-    block.signalAt = at
+  const isStopSignal = (signal: string): boolean =>
+    signal === "SIGTERM" ||
+    signal === "SIGINT" ||
+    (signal === "SIGHUP" && Atomics.load(shared, data.slots.hangUpStops) !== 0n)
+
+  /** What has come to a main thread that cannot take it, since the last look at the earliest. */
+  const hear = (pipe: SignalPipe, since: number, seen: number): void => {
+    for (const signal of signals.look(pipe).filter(isStopSignal)) {
+      const last = untaken.findLast((one) => one.signal === signal)
+      if (last !== undefined && since - last.seen < data.cooldownMillis) continue
+      untaken.push({ signal, since, seen })
+      if (untaken.length === 1) signalled(signal, since)
+      if (taken + untaken.length < data.lastSignal) continue
+      void write(line(`cannot take ${signal} either, and is killed at once`, []))
+      return void end()
+    }
+  }
+
+  const signalled = (signal: string, at: number): void => {
     Atomics.store(shared, data.slots.signalled, BigInt(Math.round(at * 1e6)))
-    const what =
-      "is blocked and cannot take the signal that has come: unless it comes back, it is killed when its grace period is over"
-    void write(line(what, block.stack))
     const start = events[0]?.event
     if (isStopping || start?._tag !== "AppStarting") return
+    const what = `is blocked and cannot take ${signal}: unless it comes back, it is killed when its grace period is over`
+    void write(line(what, stall?.stack ?? []))
     // One that has come back takes the signal itself.
-    endAt(at + start.gracePeriod, () => stall === block && beat() === lastBeat)
+    const blocked = lastBeat
+    endAt(at + start.gracePeriod, () => beat() === blocked)
   }
 
   const locate = async (block: Stall): Promise<void> => {
@@ -225,39 +250,35 @@ export const watch = (signals: ReturnType<typeof noticeSignals>, scribe: typeof 
 
   let lastLook = now()
   let lastBeat = beat()
-  setInterval(() => {
+
+  const comeBack = (seen: number): void => {
+    if (stall !== undefined) {
+      const told: FromThread = { millis: seen - lastBeat, stack: stall.stack }
+      // eslint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+      if (told.millis >= data.stallMillis) parentPort?.postMessage(told)
+      // The main thread takes its signals itself now.
+      if (!isStopping) clearTimeout(deadline)
+      stall = undefined
+    }
+    lastBeat = seen
+    untaken = []
+    signals.forget()
+  }
+
+  const look = (): void => {
     const at = now()
     const before = lastLook
     lastLook = at
     // When this thread was late too, as on a machine that was suspended, the main thread is not to blame for that time.
     if (at - before > lateMillis) awake = at
     const seen = beat()
-    if (seen !== lastBeat || isInspected()) {
-      if (stall !== undefined) {
-        const told: FromThread = { millis: seen - lastBeat, stack: stall.stack }
-        // eslint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-        if (told.millis >= data.stallMillis) parentPort?.postMessage(told)
-        // The main thread takes the signal itself now, if it was one.
-        if (!isStopping) clearTimeout(deadline)
-        const untaken = Atomics.load(shared, data.slots.signalled)
-        setTimeout(() => Atomics.compareExchange(shared, data.slots.signalled, untaken, 0n), takenMillis)
-        stall = undefined
-      }
-      lastBeat = seen
-      signals.look()
-      return
-    }
+    if (seen !== lastBeat || isInspected()) return comeBack(seen)
     const still = age()
+    if (still < missedMillis) return
+    if (data.signalPipe !== undefined) hear(data.signalPipe, Math.max(before, seen), at)
     if (still < lateMillis) return
-    const block = (stall ??= {
-      stack: [],
-      askedAt: undefined,
-      isTold: false,
-      signalAt: undefined
-    })
-    // It came at any time since the look before.
-    if (signals.hasCome()) signalled(block, before)
-    if (isStopping || block.signalAt !== undefined) void import(data.reportModule).catch(() => {})
+    const block = (stall ??= { stack: [], askedAt: undefined, isTold: false })
+    if (isStopping || untaken.length > 0) void import(data.reportModule).catch(() => {})
     // Between two of its turns a flood of them is nowhere: it is asked again.
     if (block.askedAt === undefined && !block.stack.some((frame) => !frame.includes("node:"))) {
       block.askedAt = at
@@ -267,7 +288,14 @@ export const watch = (signals: ReturnType<typeof noticeSignals>, scribe: typeof 
       block.isTold = true
       void write(line(`has been blocked for ${Math.round(still)} ms, and is still`, block.stack))
     }
-  }, data.beatMillis)
+  }
+
+  // Of a blocked main thread that was told to stop more is wanted, as when it is told again.
+  const turn = (): void => {
+    look()
+    setTimeout(turn, stall !== undefined && (isStopping || untaken.length > 0) ? pollMillis : data.beatMillis)
+  }
+  turn()
 
   parentPort?.on("message", (message: ToThread) => {
     if (message._tag === "Deadline") return endAt(message.at)
@@ -280,11 +308,13 @@ export const watch = (signals: ReturnType<typeof noticeSignals>, scribe: typeof 
       )
       recurring--
     }
-    if (event._tag === "StopRequested") isStopping = true
+    if (event._tag === "StopRequested") {
+      isStopping = true
+      if (event.reason._tag === "Signal") taken++
+    }
+    if (event._tag === "Escalated") taken++
     // It runs its hooks itself now, and leaves.
     if (event._tag === "StateChanged" && event.to === "Exit") endAt(now() + hooksMillis)
     if (event._tag === "Ended") hasEnded = true
-    // The note of the signal was written before, and has been read.
-    if (event._tag === "Escalated" || event._tag === "StopRequested") signals.forget()
   })
 }
