@@ -110,6 +110,14 @@ describe.runIf(process.platform === "linux")("a signal that a blocked event loop
     })
   }
 
+  it("counts once when a wrapper repeats it, and the loop has taken the first", async () => {
+    const app = new Blocked({ moment: "lifecycle.stopping", options: "gracePeriod: 2000" })
+    await app.child.says("-> Running")
+    const { signal } = await app.child.signal("SIGTERM").signal("SIGTERM").ended()
+    expect(signal).toBe("SIGKILL")
+    expect(app.report.duration).toBeGreaterThan(1900)
+  })
+
   it("counts once when a wrapper repeats it, and is taken by the loop when that comes back", async () => {
     const app = new Blocked({ block: untilFree(2000) })
     await app.child.says(blocked)

@@ -1,6 +1,7 @@
 /**
  * The watchdog's thread. It shares nothing with the main thread but a few numbers, so that nothing that hangs there hangs here.
  */
+import type { Event } from "quiesce/Event"
 import type { SignalPipe } from "./SignalPipe.ts"
 import type { Answer, Block, FromThread, KilledReport, Question, ThreadData, ToThread, Words } from "./messages.ts"
 import type { untakenSignals } from "./untakenSignals.ts"
@@ -49,19 +50,15 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
     isTold: boolean
   }
 
-  /** A stop signal that the main thread has not taken. It came at `since` at the earliest, and at `seen` at the latest. */
-  interface Untaken {
-    readonly signal: string
-    readonly since: number
-    readonly seen: number
-  }
-
   const events: Array<Extract<ToThread, { readonly _tag: "Event" }>> = []
   let recurring = 0
   let isStopping = false
   /** Stop signals that the main thread has taken. */
   let taken = 0
-  let untaken: Array<Untaken> = []
+  /** The others, with the earliest time at which each can have come. */
+  let untaken: Array<{ readonly signal: string; readonly at: number }> = []
+  /** When each was last counted, by either thread. */
+  const known = new Map<string, number>()
   let hasEnded = false
   let isEnding = false
   let deadline: NodeJS.Timeout | undefined
@@ -162,19 +159,19 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
 
   /** What it does before it is killed. Answers whether it is to be killed all the same. */
   const leaveWord = async (at: number): Promise<boolean> => {
-    const first = untaken[0] && { signal: untaken[0].signal, ago: at - untaken[0].since }
-    const known = { millis: at - beat(), untaken: first, stack: stall?.stack ?? [] }
+    const first = untaken[0] && { signal: untaken[0].signal, ago: at - untaken[0].at }
+    const block = { millis: at - beat(), untaken: first, stack: stall?.stack ?? [] }
     // It has been asked where it is for a while: code that can answer would have.
     const patience = stall?.askedAt === undefined ? answerMillis : answerMillis - (at - stall.askedAt)
     // Who has told the end already has no more to say than what holds the process since.
-    const answer = await ask({ lastWords: hasEnded ? undefined : known }, Math.max(patience, silentMillis))
+    const answer = await ask({ lastWords: hasEnded ? undefined : block }, Math.max(patience, silentMillis))
     // Somebody has come to see what it does.
     if (isInspected()) return false
-    const block = { ...known, stack: answer?.stack ?? known.stack }
-    const report = hasEnded ? undefined : (answer?.report ?? (await Promise.race([reportOf(block), after(saveMillis)])))
-    const why = `its event loop has been blocked for ${Math.round(known.millis)} ms`
-    const held = block.stack.length === 0 ? ", held by native code, perhaps of another worker thread" : ""
-    const text = report === undefined ? line(`is killed: ${why}${held}`, block.stack) : `${report.text}\n`
+    const told = { ...block, stack: answer?.stack ?? block.stack }
+    const report = hasEnded ? undefined : (answer?.report ?? (await Promise.race([reportOf(told), after(saveMillis)])))
+    const why = `its event loop has been blocked for ${Math.round(told.millis)} ms`
+    const held = told.stack.length === 0 ? ", held by native code, perhaps of another worker thread" : ""
+    const text = report === undefined ? line(`is killed: ${why}${held}`, told.stack) : `${report.text}\n`
     await speak({
       text: report === undefined || data.style.wanted ? text : "",
       path: report === undefined ? undefined : data.reportPath,
@@ -218,12 +215,12 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
     signal === "SIGINT" ||
     (signal === "SIGHUP" && Atomics.load(shared, data.slots.hangUpStops) !== 0n)
 
-  /** What has come to a main thread that cannot take it, since the last look at the earliest. */
-  const hear = (pipe: SignalPipe, since: number, seen: number): void => {
+  /** What has come to a main thread that cannot take it, since it ran or was looked at. */
+  const hear = (pipe: SignalPipe, since: number, at: number): void => {
     for (const signal of signals.look(pipe).filter(isStopSignal)) {
-      const last = untaken.findLast((one) => one.signal === signal)
-      if (last !== undefined && since - last.seen < data.cooldownMillis) continue
-      untaken.push({ signal, since, seen })
+      if (since - (known.get(signal) ?? -Infinity) < data.cooldownMillis) continue
+      known.set(signal, at)
+      untaken.push({ signal, at: since })
       if (untaken.length === 1) signalled(signal, since)
       if (taken + untaken.length < data.lastSignal) continue
       void write(line(`cannot take ${signal} either, and is killed at once`, []))
@@ -249,6 +246,7 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
   }
 
   let lastLook = now()
+  let lastHeard = lastLook
   let lastBeat = beat()
 
   const comeBack = (seen: number): void => {
@@ -275,7 +273,8 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
     if (seen !== lastBeat || isInspected()) return comeBack(seen)
     const still = age()
     if (still < missedMillis) return
-    if (data.signalPipe !== undefined) hear(data.signalPipe, Math.max(before, seen), at)
+    if (data.signalPipe !== undefined) hear(data.signalPipe, Math.max(lastHeard, seen), at)
+    lastHeard = at
     if (still < lateMillis) return
     const block = (stall ??= { stack: [], askedAt: undefined, isTold: false })
     if (isStopping || untaken.length > 0) void import(data.reportModule).catch(() => {})
@@ -297,6 +296,11 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
   }
   turn()
 
+  const takenSignal = (event: Event): string | undefined => {
+    if (event._tag === "Escalated") return event.signal
+    return event._tag === "StopRequested" && event.reason._tag === "Signal" ? event.reason.signal : undefined
+  }
+
   parentPort?.on("message", (message: ToThread) => {
     if (message._tag === "Deadline") return endAt(message.at)
     const { event } = message
@@ -308,11 +312,12 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
       )
       recurring--
     }
-    if (event._tag === "StopRequested") {
-      isStopping = true
-      if (event.reason._tag === "Signal") taken++
+    if (event._tag === "StopRequested") isStopping = true
+    const signal = takenSignal(event)
+    if (signal !== undefined) {
+      taken++
+      known.set(signal, now())
     }
-    if (event._tag === "Escalated") taken++
     // It runs its hooks itself now, and leaves.
     if (event._tag === "StateChanged" && event.to === "Exit") endAt(now() + hooksMillis)
     if (event._tag === "Ended") hasEnded = true
