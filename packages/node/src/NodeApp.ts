@@ -64,7 +64,7 @@ export interface Options extends Omit<App.Options, "lingering"> {
   /**
    * The watchdog: a thread that notices when one piece of code blocks the event loop, says which line that is, and ends the
    * process at its deadline when nothing else can. `false`: none; `stallThreshold`: how long the event loop may be blocked
-   * before a warning names the line, at least 500 milliseconds.
+   * before a warning names the line, at least 500 milliseconds. In a worker thread there is none: its process can end it.
    *
    * @default on, with a threshold of 1 second: a request that waits longer than that is an incident
    */

@@ -1,6 +1,7 @@
 /**
  * The engine behind `NodeApp.run`, loaded when the signal handlers are in place.
  */
+import { isMainThread } from "node:worker_threads"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -49,7 +50,8 @@ export const launch = <A, E>(
   const wanted = options.report ?? "always"
   const style = { json: logFormat === "json", width: output.width, color: output.color, wanted: wanted !== "never" }
   const watchdog =
-    options.watchdog === false
+    // A worker thread is for its process to terminate.
+    options.watchdog === false || !isMainThread
       ? undefined
       : new Watchdog({
           name,

@@ -19,7 +19,7 @@ export const killedReport = (
   style: ReportStyle
 ): KilledReport => {
   const stop = events.find((event) => event._tag === "StopRequested")
-  const reason = stop?.reason ?? (untaken === undefined ? StopReason.finished : StopReason.signal(untaken.signal))
+  const reason = stop?.reason ?? (untaken === undefined ? startFailed(events) : StopReason.signal(untaken.signal))
   const requested: ReadonlyArray<Event> =
     stop === undefined ? [{ _tag: "StopRequested", at: at - (untaken?.ago ?? 0), reason }] : []
   const report = Report.fromEvents([
@@ -30,4 +30,10 @@ export const killedReport = (
   ])
   const json = JSON.stringify(report)
   return { json, text: style.json ? json : Report.render(report, style) }
+}
+
+/** It hung in the rollback, before it could be told what had failed. */
+const startFailed = (events: ReadonlyArray<Event>): StopReason.StopReason => {
+  const failed = events.find((event) => event._tag === "ComponentStartFailed")
+  return { _tag: "StartFailed", message: failed?.message ?? "what had been built could not be released" }
 }

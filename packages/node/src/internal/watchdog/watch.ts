@@ -52,7 +52,10 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
 
   const events: Array<Extract<ToThread, { readonly _tag: "Event" }>> = []
   let recurring = 0
+  let isStarting = true
   let isStopping = false
+  /** What is being released at this moment. */
+  let releases = 0
   /** Stop signals that the main thread has taken. */
   let taken = 0
   /** The others, with the earliest time at which each can have come. */
@@ -296,6 +299,13 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
   }
   turn()
 
+  /** A start that has failed has as long for what it had built as a stop has, and nobody has told a deadline. */
+  const rollBack = (): void => {
+    const start = events[0]?.event
+    if (!isStarting || start?._tag !== "AppStarting") return
+    endAt(now() + start.gracePeriod, () => isStarting && releases > 0 && age() > quietMillis)
+  }
+
   const takenSignal = (event: Event): string | undefined => {
     if (event._tag === "Escalated") return event.signal
     return event._tag === "StopRequested" && event.reason._tag === "Signal" ? event.reason.signal : undefined
@@ -312,7 +322,10 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
       )
       recurring--
     }
+    if (event._tag === "StateChanged") isStarting = false
     if (event._tag === "StopRequested") isStopping = true
+    if (event._tag === "ComponentStopping" && ++releases === 1) rollBack()
+    if (event._tag === "ComponentStopped" || event._tag === "ComponentAbandoned") releases--
     const signal = takenSignal(event)
     if (signal !== undefined) {
       taken++
