@@ -137,6 +137,24 @@ describe("the event log of a process as a file", () => {
   })
 })
 
+describe("a process that lives long", () => {
+  it("holds the latest thousand of what happens again and again, however often it has happened", async () => {
+    const file = newFile()
+    const program = `
+      import * as Effect from "effect/Effect"
+      import * as Layer from "effect/Layer"
+      import * as Schedule from "effect/Schedule"
+      import * as NodeApp from "@quiesce/node/NodeApp"
+      import * as Tasks from "quiesce/Tasks"
+      const restart = Schedule.recurs(1500)
+      NodeApp.run(Layer.effectDiscard(Tasks.start("flaky", Effect.fail("away"), { restart })), { logLevel: "None" })`
+    const { code, stderr } = await Child.inline(program, { QUIESCE_EVENTS: file }).ended()
+    expect(eventsIn(file).filter(({ _tag }) => _tag === "TaskFailed")).toHaveLength(1501)
+    // And the last failure, for which it stopped, which comes once.
+    expect([code, /task flaky failed (\d+) times/.exec(stderr)?.[1]]).toEqual([1, "1001"])
+  })
+})
+
 describe("an event log that cannot be written", () => {
   const expectOneWarning = ({ code, stderr }: Ended, file: string, why: string): void => {
     const warnings = stderr.split("\n").filter((line) => line.includes(file))

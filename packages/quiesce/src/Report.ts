@@ -231,6 +231,29 @@ export const fromEvents = (events: ReadonlyArray<Event>): Report => {
 }
 
 /**
+ * The report of a process that was killed, from its events so far: it does not get to say how it ended, so whoever kills it, or
+ * finds it killed, does that in its place. `at` is when, in milliseconds since the application began to start.
+ *
+ * **When to use**: in a supervisor of your own that kills what does not end, with the events that were handed to it (`onEvent`,
+ * QUIESCE_EVENTS).
+ *
+ * @example
+ * ```ts
+ * import type { Event } from "quiesce/Event"
+ * import * as Report from "quiesce/Report"
+ *
+ * const lastWords = (events: ReadonlyArray<Event>, at: number) => Report.render(Report.ofKilled(events, at))
+ * ```
+ */
+export const ofKilled = (events: ReadonlyArray<Event>, at: number): Report => {
+  const outcome: Outcome = { _tag: "Forced", signal: "SIGKILL" }
+  const reason = StopReason.signal("SIGKILL")
+  const asked = only(events, "StopRequested").length > 0
+  const end: Event = { _tag: "Ended", at, outcome, exitCode: exitCode(outcome, reason) }
+  return fromEvents([...events, ...(asked ? [] : [{ _tag: "StopRequested", at, reason } as const]), end])
+}
+
+/**
  * The report as text.
  *
  * **Details**: `width` is the terminal's, 80 by default; below about 60 columns the bars go, names are shortened and lines

@@ -377,6 +377,26 @@ describe("the report, as a function of the log", () => {
     expect(Report.fromEvents(clean).advice).toEqual([])
   })
 
+  it("of a process that was killed says so, and what it was doing: whether a stop had begun or not", () => {
+    const stopping = log(starting, component(1, "db", [], 100), states(["Running", 100], ["Releasing", 1000]), term)
+    expect(
+      Report.ofKilled(log(stopping, { _tag: "ComponentStopping", at: 1000, id: 1, name: "db" }), 3000)
+    ).toMatchObject({
+      outcome: { _tag: "Forced", signal: "SIGKILL" },
+      reason: { _tag: "Signal", signal: "SIGTERM" },
+      exitCode: 137,
+      uptime: 1000,
+      duration: 2000,
+      components: [{ name: "db", end: "abandoned" }]
+    })
+    expect(Report.ofKilled(log(starting, states(["Running", 100])), 3000)).toMatchObject({
+      reason: { _tag: "Signal", signal: "SIGKILL" },
+      exitCode: 137,
+      uptime: 3000,
+      duration: 0
+    })
+  })
+
   it("of a log that breaks off says what is known", () => {
     expect(() => Report.render(Report.fromEvents([]))).not.toThrow()
     for (const events of Object.values(logs)) {

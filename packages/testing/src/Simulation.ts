@@ -10,14 +10,13 @@ import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as App from "quiesce/App"
 import type { Lifecycle } from "quiesce/Lifecycle"
-import type { Report } from "quiesce/Report"
+import * as Report from "quiesce/Report"
 import { isStopping } from "quiesce/Phase"
 import * as StopReason from "quiesce/StopReason"
 import { observe } from "./internal/budgets.ts"
 import * as Journal from "./internal/Journal.ts"
 import { listen, logger } from "./internal/logger.ts"
 import { outside } from "./internal/process/outside.ts"
-import { killedReport } from "./internal/killedReport.ts"
 import { ownedBy } from "./internal/ownedBy.ts"
 import { needsRehearsal, placeOf, type Rehearsal, rehearsal } from "./internal/rehearsal.ts"
 import { World } from "./internal/World.ts"
@@ -66,7 +65,7 @@ export interface Options {
 /** A life that was simulated to its end. */
 export interface Simulated extends Life {
   readonly seed: number
-  readonly report: Report
+  readonly report: Report.Report
   /** What happened in the applications that it ran inside; where it left before one had ended, that one was killed. */
   readonly inside: ReadonlyArray<Timeline>
 }
@@ -328,7 +327,7 @@ const live = <A, E>(
     // What is on the stack does not go on.
     const killed = timeline.findIndex((entry) => entry._tag === "Struck" && entry.what === "SIGKILL")
     if (killed >= 0) timeline.splice(killed + 1)
-    const report = killed < 0 ? yield* started.stopped : killedReport(events(timeline), now())
+    const report = killed < 0 ? yield* started.stopped : Report.ofKilled(events(timeline), now())
     return {
       life: { seed, timeline, inside, limits: yield* limits(timeline), logged: true, report },
       rehearsed: rehearsal(entered, world.wakes)

@@ -41,8 +41,10 @@ export const launch = <A, E>(
   const progress = new Progress(output, options.progress ?? true)
   const keepAlive = new KeepAlive()
   const logFormat = options.logFormat ?? "pretty"
-  // A start that fails at once has ended before it returns, so the log is kept here.
-  const events: Array<Event> = []
+  let current: App.App | undefined
+  // The application keeps its log; a start that fails at once has ended before there is one.
+  const early: Array<Event> = []
+  const events = (): ReadonlyArray<Event> => current?.events ?? early
   const eventPath = eventFilePath(options.eventLog)
   const eventFile = eventPath === undefined ? undefined : new EventFile(eventPath, warn)
   const path = reportPath(options.reports, name)
@@ -68,7 +70,7 @@ export const launch = <A, E>(
   const notifier = new Notifier(warn)
 
   const onEvent = (event: Event): void => {
-    events.push(event)
+    if (current === undefined) early.push(event)
     try {
       eventFile?.write(event)
       watchdog?.onEvent(event)
@@ -80,7 +82,7 @@ export const launch = <A, E>(
       progress.onEvent(event)
       if (event._tag === "Ended") {
         hasEnded = true
-        leave(Report.fromEvents(events))
+        leave(Report.fromEvents(events()))
       }
     }
   }
@@ -101,7 +103,6 @@ export const launch = <A, E>(
     return output.exit(exitCodes.configuration, flushLimit)
   }
 
-  let current: App.App | undefined
   process.on("exit", (code) => {
     isLeaving = true
     const error = new Error(`somebody called process.exit(${code})`)

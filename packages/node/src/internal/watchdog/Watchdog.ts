@@ -34,8 +34,8 @@ const program = `const __name = (named) => named; (${watch.toString()})((${untak
 
 export interface WatchdogOptions {
   readonly name: string
-  /** The log of the application so far; it grows. */
-  readonly events: ReadonlyArray<Event>
+  /** The log of the application so far. */
+  readonly events: () => ReadonlyArray<Event>
   readonly stallMillis: number
   readonly cooldownMillis: number
   /** The how manieth stop signal ends the process at once. */
@@ -168,7 +168,7 @@ export class Watchdog {
     const words = this.#app?.lastWordsUnsafe() ?? []
     // Between two of its turns a flood of them is nowhere; it was somewhere before.
     const block = { ...lastWords, stack: stack.some(isOwnFrame) ? stack : lastWords.stack }
-    const report = killedReport([...this.#options.events, ...words], block, now() - this.#began, this.#options.style)
+    const report = killedReport([...this.#options.events(), ...words], block, now() - this.#began, this.#options.style)
     return JSON.stringify({ stack, report } satisfies Answer)
   }
 }

@@ -3,13 +3,10 @@
  *
  * The thread imports this module only when the main thread cannot answer any more.
  */
-import { exitCode, type Outcome } from "quiesce/Outcome"
 import type { Event } from "quiesce/Event"
 import * as Report from "quiesce/Report"
 import * as StopReason from "quiesce/StopReason"
 import type { Block, KilledReport, ReportStyle } from "./messages.ts"
-
-const outcome: Outcome = { _tag: "Forced", signal: "SIGKILL" }
 
 /** `at`: now, in milliseconds since the application began to start. */
 export const killedReport = (
@@ -18,16 +15,13 @@ export const killedReport = (
   at: number,
   style: ReportStyle
 ): KilledReport => {
-  const stop = events.find((event) => event._tag === "StopRequested")
-  const reason = stop?.reason ?? (untaken === undefined ? startFailed(events) : StopReason.signal(untaken.signal))
-  const requested: ReadonlyArray<Event> =
-    stop === undefined ? [{ _tag: "StopRequested", at: at - (untaken?.ago ?? 0), reason }] : []
-  const report = Report.fromEvents([
-    ...events,
-    ...requested,
-    { _tag: "EventLoopBlocked", at, millis, stack, killed: true },
-    { _tag: "Ended", at, outcome, exitCode: exitCode(outcome, reason) }
-  ])
+  const isAsked = events.some((event) => event._tag === "StopRequested")
+  const reason = untaken === undefined ? startFailed(events) : StopReason.signal(untaken.signal)
+  const requested: ReadonlyArray<Event> = isAsked
+    ? []
+    : [{ _tag: "StopRequested", at: at - (untaken?.ago ?? 0), reason }]
+  const blocked: Event = { _tag: "EventLoopBlocked", at, millis, stack, killed: true }
+  const report = Report.ofKilled([...events, ...requested, blocked], at)
   const json = JSON.stringify(report)
   return { json, text: style.json ? json : Report.render(report, style) }
 }
