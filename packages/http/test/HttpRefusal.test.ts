@@ -1,3 +1,4 @@
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
@@ -9,10 +10,13 @@ import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { AtCapacity } from "quiesce/AtCapacity"
 import * as DrainGate from "quiesce/DrainGate"
+import * as Optional from "quiesce/Optional"
 import { ShuttingDown } from "quiesce/ShuttingDown"
+import { Unavailable } from "quiesce/Unavailable"
 import { describe, expect, test } from "vitest"
 import * as HttpDrain from "../src/HttpDrain.ts"
 import * as HttpRefusal from "../src/HttpRefusal.ts"
@@ -29,15 +33,21 @@ const gated = HttpRouter.use((router) =>
 )
 
 /** An application's own 503, beside the refusal. */
-class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable", {}, { httpApiStatus: 503 }) {}
+class Maintenance extends Schema.TaggedError<Maintenance>()("Maintenance", {}, { httpApiStatus: 503 }) {}
+
+const away = { component: "cache", state: "Down", attempts: 3, next: "retry" } as const
 
 const Api = HttpApi.make("api").add(
   HttpApiGroup.make("jobs").add(
     HttpApiEndpoint.get("full", "/full", {
       success: HttpApiSchema.NoContent,
-      error: [Unavailable, HttpRefusal.error({ retryAfter: "7.2 seconds" })]
+      error: [Maintenance, HttpRefusal.error({ retryAfter: "7.2 seconds" })]
     }),
     HttpApiEndpoint.get("stopping", "/stopping", {
+      success: HttpApiSchema.NoContent,
+      error: HttpRefusal.error()
+    }),
+    HttpApiEndpoint.get("away", "/away", {
       success: HttpApiSchema.NoContent,
       error: HttpRefusal.error()
     })
@@ -50,6 +60,7 @@ const apiRoutes = HttpApiBuilder.layer(Api).pipe(
       handlers
         .handle("full", () => Effect.fail(new AtCapacity({ kind: "uploads", capacity: 1 })))
         .handle("stopping", () => Effect.fail(new ShuttingDown({ kind: "uploads" })))
+        .handle("away", () => Effect.fail(new Unavailable({ ...away, retryIn: 4200, failure: "10.0.0.7 refused" })))
     )
   )
 )
@@ -126,6 +137,44 @@ test("a route that a stop refuses answers 503, and nobody has to write that down
   await service.stop()
 })
 
+describe("a route whose optional component is not up", () => {
+  class Cache extends Context.Service<Cache, { readonly size: number }>()("app/Cache") {}
+  const route = HttpRouter.use((router) =>
+    Effect.flatMap(Optional.of(Cache), (cache) =>
+      router.add(
+        "GET",
+        "/",
+        cache.use(({ size }) => Effect.succeed(HttpServerResponse.text(`${size}`)))
+      )
+    )
+  )
+  const without = (retry: Schedule.Schedule<unknown>) =>
+    Service.start(
+      Layer.provide(route, Optional.layer(Cache, Layer.effect(Cache, Effect.fail("10.0.0.7 refused")), { retry }))
+    )
+
+  test("answers 503, and Retry-After says when it is tried next, not what it failed with", async () => {
+    const service = await without(Schedule.spaced("1 hour"))
+    await service.told("OptionalDown")
+    const answer = await answerOf(service, "/")
+    const retryAfter = Number(/retry-after: (\d+)/.exec(answer)?.[1])
+    expect([retryAfter > 3000, retryAfter <= 3600]).toEqual([true, true])
+    const detail = "Cache is not available now; retry later"
+    const told = { _tag: "Unavailable", component: "Cache", state: "Down", attempts: 1, next: "retry" }
+    expect(answer).toBe(refusal(body({ status: 503, detail, ...told }), retryAfter))
+    await service.stop()
+  })
+
+  test("has no Retry-After when it is not tried again", async () => {
+    const service = await without(Schedule.recurs(0))
+    await service.told("OptionalDown")
+    const answer = await answerOf(service, "/")
+    expect(answer).toMatch(/^HTTP\/1.1 503 [^]*"detail":"Cache is not available now"[^]*"next":"giveUp"/)
+    expect(answer).not.toContain("retry-after")
+    await service.stop()
+  })
+})
+
 test("another failure stays a failure", async () => {
   const service = await Service.start(HttpRouter.add("GET", "/", Effect.fail("a bug")))
   expect(await answerOf(service, "/")).toMatch(/^HTTP\/1.1 500 /)
@@ -145,18 +194,26 @@ describe("an endpoint of an HttpApi that declares its refusals", () => {
     ])
     expect(JSON.parse(text ?? "")).toEqual(JSON.parse(full))
     expect(await answerOf(service, "/stopping")).toMatch(/^HTTP\/1.1 503 [\s\S]*retry-after: 1\r\n/)
+    const out = await answerOf(service, "/away")
+    expect(out).toMatch(/^HTTP\/1.1 503 [\s\S]*retry-after: 5\r\n/)
+    expect(out).not.toContain("10.0.0.7")
     await service.stop()
   })
 
   test("gives its client the errors that the handler failed with", async () => {
     const service = await Service.start(apiRoutes)
-    const [full, stopping] = await Effect.gen(function* () {
+    const errors = await Effect.gen(function* () {
       const client = yield* HttpApiClient.make(Api, { baseUrl: `http://127.0.0.1:${service.port}` })
-      return [yield* Effect.flip(client.jobs.full()), yield* Effect.flip(client.jobs.stopping())] as const
+      return [
+        yield* Effect.flip(client.jobs.full()),
+        yield* Effect.flip(client.jobs.stopping()),
+        yield* Effect.flip(client.jobs.away())
+      ]
     }).pipe(Effect.provide(FetchHttpClient.layer), Effect.runPromise)
-    expect([full, stopping]).toEqual([
+    expect(errors).toEqual([
       new AtCapacity({ kind: "uploads", capacity: 1 }),
-      new ShuttingDown({ kind: "uploads" })
+      new ShuttingDown({ kind: "uploads" }),
+      new Unavailable(away)
     ])
     await service.stop()
   })

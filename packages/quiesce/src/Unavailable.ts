@@ -10,8 +10,10 @@ import * as Schema from "effect/Schema"
  * - `attempts`: how many times it has failed in a row. `failure`: what it failed with last.
  * - `next`: whether it is tried again (`retry`), or not, because its schedule has ended (`giveUp`) or the application stops
  *   (`stopping`).
+ * - `retryIn`: milliseconds to the next attempt, while one is waited for.
  *
- * **When to use**: do without it. `useOr` of its handle takes the way around in the same step.
+ * **When to use**: do without it. `useOr` of its handle takes the way around in the same step. Where there is none,
+ * `@quiesce/http` answers with 503 by itself, and `Retry-After` unless it is not tried again.
  *
  * @example
  * ```ts
@@ -27,6 +29,7 @@ export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable"
   state: Schema.Literals(["Starting", "Down"]),
   attempts: Schema.Number,
   next: Schema.Literals(["retry", "giveUp", "stopping"]),
+  retryIn: Schema.optionalKey(Schema.Number),
   failure: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {

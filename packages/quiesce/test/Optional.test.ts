@@ -73,6 +73,16 @@ describe("an optional part that cannot start", () => {
       expect(yield* why).toBe(
         "Unavailable: Cache is down: connection refused; it is tried in the background: do without it, or come back later"
       )
+      const retryIn = cache.useOr(
+        () => Effect.die("it is up"),
+        (unavailable) => Effect.succeed(unavailable.retryIn)
+      )
+      expect(yield* retryIn).toBe(1000)
+      yield* TestClock.adjust("400 millis")
+      expect(yield* retryIn).toBe(600)
+      // The next attempt is at work.
+      yield* TestClock.adjust("600 millis")
+      expect(yield* retryIn).toBe(undefined)
     })
   )
 

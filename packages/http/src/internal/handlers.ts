@@ -8,7 +8,8 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Stream from "effect/Stream"
 import { AtCapacity } from "quiesce/AtCapacity"
 import { ShuttingDown } from "quiesce/ShuttingDown"
-import { contentType, problemOf, retryAfterSeconds } from "./refusal.ts"
+import { Unavailable } from "quiesce/Unavailable"
+import { contentType, headersOf, problemOf, type Refusal } from "./refusal.ts"
 
 /** The drain of the server that serves the current request; without one, nothing ever drains. */
 export const Drain = Context.Reference<{
@@ -58,36 +59,33 @@ export const untilDrain = <A, E, R>(stream: Stream.Stream<A, E, R>): Stream.Stre
   Stream.interruptWhen(stream, stopping)
 
 /**
- * The 503 of a refused request, with `Retry-After` and a problem document.
+ * The 503 of a refused request, with `Retry-After` and a problem document. For what is `Unavailable` it is not sooner than the
+ * next attempt, and there is none when that is not tried again.
  *
  * **When to use**: in a handler that catches its failures itself, with `Effect.catchTag("AtCapacity", HttpDrain.refuse)`. A
  * refusal that a route lets through is answered so by the server; for the endpoints of an `HttpApi` see `HttpRefusal`.
  */
-export const refuse = (error: AtCapacity | ShuttingDown): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
+export const refuse = (error: Refusal): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
   Effect.map(Drain, ({ retryAfter }) =>
     HttpServerResponse.jsonUnsafe(problemOf(error), {
       status: 503,
       contentType,
-      headers: { "retry-after": retryAfterSeconds(retryAfter) }
+      headers: headersOf(error, retryAfter)
     })
   )
 
-const isRefusal = (error: unknown): error is AtCapacity | ShuttingDown =>
-  error instanceof AtCapacity || error instanceof ShuttingDown
+const isRefusal = (error: unknown): error is Refusal =>
+  error instanceof AtCapacity || error instanceof ShuttingDown || error instanceof Unavailable
 
-/** Answers what gates and critical sections refuse; every other failure stays one. */
+/** Answers what gates, critical sections and optional components refuse; every other failure stays one. */
 export const answerRefusals = <A, E, R>(
-  effect: Effect.Effect<A, E | AtCapacity | ShuttingDown, R>
-): Effect.Effect<A | HttpServerResponse.HttpServerResponse, Exclude<E, AtCapacity | ShuttingDown>, R> =>
-  effect.pipe(
-    Effect.catch((error) =>
-      isRefusal(error) ? refuse(error) : Effect.fail(error as Exclude<E, AtCapacity | ShuttingDown>)
-    )
-  )
+  effect: Effect.Effect<A, E | Refusal, R>
+): Effect.Effect<A | HttpServerResponse.HttpServerResponse, Exclude<E, Refusal>, R> =>
+  effect.pipe(Effect.catch((error) => (isRefusal(error) ? refuse(error) : Effect.fail(error as Exclude<E, Refusal>))))
 
 /**
- * Route middleware: turns `AtCapacity` and `ShuttingDown`, wherever they come from in these routes, into 503 with
- * `Retry-After`.
+ * Route middleware: turns `AtCapacity`, `ShuttingDown` and `Unavailable`, wherever they come from in these routes, into 503
+ * with `Retry-After`.
  *
  * **When to use**: where a middleware around these routes should see the 503 and not the error: one that logs failures, or
  * turns them into 500. Without any, the server of `HttpDrain` answers in the same way.
@@ -109,9 +107,7 @@ export const answerRefusals = <A, E, R>(
  * ).pipe(Layer.provide(HttpDrain.refused))
  * ```
  */
-export const refused = HttpRouter.middleware<{ handles: AtCapacity | ShuttingDown }>()((httpEffect) =>
-  answerRefusals(httpEffect)
-).layer
+export const refused = HttpRouter.middleware<{ handles: Refusal }>()((httpEffect) => answerRefusals(httpEffect)).layer
 
 /**
  * Route middleware: from draining on these routes take no new work and answer 503 with `Retry-After`, on whatever

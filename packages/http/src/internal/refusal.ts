@@ -6,6 +6,10 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import type { AtCapacity } from "quiesce/AtCapacity"
 import type { ShuttingDown } from "quiesce/ShuttingDown"
+import type { Unavailable } from "quiesce/Unavailable"
+
+/** A gate that is full, one that is closed, an optional component that is not up. */
+export type Refusal = AtCapacity | ShuttingDown | Unavailable
 
 export const contentType = "application/problem+json"
 
@@ -14,11 +18,23 @@ const problem = (status: number, title: string, detail: string) => ({ type: "abo
 const unavailable = (detail: string) => problem(503, "Service Unavailable", detail)
 
 /** The members of the error are there too, so that a client of effect's own gets it back. */
-export const problemOf = (refusal: AtCapacity | ShuttingDown) => {
-  const { _tag, kind, message } = refusal
-  return _tag === "AtCapacity"
-    ? { ...unavailable(message), _tag, kind, capacity: refusal.capacity }
-    : { ...unavailable(message), _tag, kind }
+export const problemOf = (refusal: Refusal) => {
+  switch (refusal._tag) {
+    case "AtCapacity": {
+      const { _tag, capacity, kind, message } = refusal
+      return { ...unavailable(message), _tag, kind, capacity }
+    }
+    case "ShuttingDown": {
+      const { _tag, kind, message } = refusal
+      return { ...unavailable(message), _tag, kind }
+    }
+    case "Unavailable": {
+      // What it failed with is in the log; it may name what is nobody's business out there.
+      const { _tag, attempts, component, next, state } = refusal
+      const detail = `${component} is not available now${next === "giveUp" ? "" : "; retry later"}`
+      return { ...unavailable(detail), _tag, component, state, attempts, next }
+    }
+  }
 }
 
 const stopping = JSON.stringify(
@@ -30,6 +46,13 @@ const tooSlow = JSON.stringify(
 
 /** Seconds, as `Retry-After` wants them; never zero, which would ask for a retry against the same closing door. */
 export const retryAfterSeconds = (millis: number): string => String(Math.max(1, Math.ceil(millis / 1000)))
+
+/** `retryAfter`: milliseconds. Before the next attempt at what is not up nobody need ask again; when there is none, not at all. */
+export const headersOf = (refusal: Refusal, retryAfter: number): { readonly "retry-after"?: string } => {
+  if (refusal._tag !== "Unavailable") return { "retry-after": retryAfterSeconds(retryAfter) }
+  if (refusal.next === "giveUp") return {}
+  return { "retry-after": retryAfterSeconds(Math.max(retryAfter, refusal.retryIn ?? 0)) }
+}
 
 const message = (status: string, headers: string, body: string, withBody: boolean): string =>
   `HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Type: ${contentType}\r\n` +

@@ -8,6 +8,7 @@ import { HttpServer } from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as App from "quiesce/App"
+import type { Event } from "quiesce/Event"
 import type { Lifecycle } from "quiesce/Lifecycle"
 import type * as Report from "quiesce/Report"
 import * as StopReason from "quiesce/StopReason"
@@ -58,6 +59,11 @@ export class Service {
   /** Waits until the application has reached this state. */
   reached(state: string): Promise<void> {
     return until(() => this.app.lifecycle.stateUnsafe() === state)
+  }
+
+  /** Waits until this has happened. */
+  told(tag: Event["_tag"]): Promise<void> {
+    return until(() => this.app.events.some(({ _tag }) => _tag === tag))
   }
 
   /** Waits until so much is in flight. */

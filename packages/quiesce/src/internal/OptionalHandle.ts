@@ -29,6 +29,8 @@ export class OptionalHandle<S> implements Handle<S> {
   readonly #released: Deferred.Deferred<void> = Deferred.makeUnsafe()
   #state: State = { _tag: "Starting" }
   #givenUp = false
+  /** When the next attempt begins; in the past, when it has begun. */
+  #retryAt = 0
   /** Done when the state has moved. */
   #moved: Deferred.Deferred<void> = Deferred.makeUnsafe()
   #up: { readonly generation: OptionalGeneration<S>; readonly service: S } | undefined
@@ -119,11 +121,13 @@ export class OptionalHandle<S> implements Handle<S> {
   get unavailable(): Unavailable {
     const { next } = this
     const state = this.#state
+    const retryIn = this.#retryAt - this.#parts.kernel.now()
     return new Unavailable({
       component: this.#name,
       state: state._tag === "Starting" ? "Starting" : "Down",
       attempts: this.attempts,
       next,
+      ...(next === "retry" && retryIn > 0 ? { retryIn } : {}),
       ...(state._tag === "Down" && next !== "stopping" ? { failure: describe(state.cause) } : {})
     })
   }
@@ -164,6 +168,7 @@ export class OptionalHandle<S> implements Handle<S> {
     this.#givenUp = retryIn === undefined
     const { attempts, next } = this
     const { kernel } = this.#parts
+    this.#retryAt = kernel.now() + (retryIn ?? 0)
     const told = { at: kernel.now(), name: this.#name, attempts, failure: describe(cause), next }
     kernel.emit(
       { _tag: "OptionalDown", ...told, ...(next === "retry" && retryIn !== undefined ? { retryIn } : {}) },
