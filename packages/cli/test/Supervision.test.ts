@@ -257,6 +257,22 @@ describe("a stop", () => {
     })
   )
 
+  it.effect("signals and kills first, and speaks of it then: a line can have to wait for its reader", () =>
+    Effect.gen(function* () {
+      const stage: Stage = yield* Stage.start({ say: (line) => void stage.log.push(line) })
+      yield* stage.settled
+      stage.supervision.stop("SIGTERM")
+      expect(yield* stage.settled).toEqual(["manager: STOPPING=1", "SIGTERM to 1", "SIGTERM: stopping"])
+      yield* TestClock.adjust("1500 millis")
+      expect(yield* stage.settled).toEqual([
+        "kill 1",
+        "generation 1 (pid 1001) has not ended within 1s 500ms: it is killed, with its process group"
+      ])
+      stage.life(1).ends({ signal: "SIGKILL" })
+      expect(yield* exitCode(stage)).toBe(137)
+    })
+  )
+
   it.effect("does not hurry lives that were replaced and finish their work, unless it is asked for again", () =>
     Effect.gen(function* () {
       const stage = yield* Stage.start()

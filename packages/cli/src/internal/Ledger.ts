@@ -16,6 +16,7 @@ const schema = `
   PRAGMA synchronous = OFF;
   BEGIN EXCLUSIVE;
   CREATE TABLE IF NOT EXISTS children (pid INTEGER PRIMARY KEY, identity TEXT NOT NULL);
+  SELECT pid, identity FROM children;
   COMMIT`
 
 /** Two that start in the same moment can each see the other's first step; who waits a little gets the lock. Milliseconds. */
@@ -23,6 +24,8 @@ const patience = 200
 
 /** SQLITE_BUSY: somebody has the lock. */
 const busy = 5
+/** SQLITE_FULL: a new lock is written at once. */
+const full = 13
 /** SQLITE_CORRUPT and SQLITE_NOTADB: torn by a machine that lost its power, or somebody else's file. */
 const damaged = [11, 26]
 
@@ -109,7 +112,8 @@ const openLocked = (path: string): DatabaseSync => {
 }
 
 const errorOf = (error: unknown, path: string, socket: string): SupervisorError => {
-  if (error instanceof Error && "errcode" in error && error.errcode === busy) {
+  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) : undefined
+  if (code === busy) {
     return new SupervisorError({
       reason: "AlreadyRuns",
       detail:
@@ -118,7 +122,13 @@ const errorOf = (error: unknown, path: string, socket: string): SupervisorError 
     })
   }
   const why = error instanceof Error ? error.message : String(error)
-  if (error instanceof Error && "errcode" in error && damaged.includes(Number(error.errcode))) {
+  if (code === full) {
+    return new SupervisorError({
+      reason: "Control",
+      detail: `the lock ${path} cannot be written (${why}): make room there, or let --socket name a file on another disk`
+    })
+  }
+  if (code !== undefined && damaged.includes(code)) {
     return new SupervisorError({
       reason: "Control",
       detail: `the lock ${path} is damaged, or is another program's file (${why}): remove it, or choose another --socket`
