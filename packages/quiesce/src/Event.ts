@@ -155,14 +155,21 @@ const recurring: ReadonlySet<Event["_tag"]> = new Set([
   "ReloadStarted",
   "Reloaded",
   "ReloadFailed",
-  "ReloadAbandoned"
+  "ReloadAbandoned",
+  "Straggler",
+  "CriticalSectionWaited"
 ] as const)
 
-/** Whether an event can come again and again while the application runs, so that a log keeps the latest thousand of them only. */
+/**
+ * Whether an event can come again and again while the application runs, so that a log keeps the latest thousand of them only.
+ * From `StopRequested` on a log keeps everything: a stop is judged by it, and has an end.
+ */
 export const isRecurring = (event: Event): boolean =>
   recurring.has(event._tag) ||
-  (event._tag === "TaskFailed" && event.next === "restart") ||
+  (event._tag === "TaskFailed" && event.next !== "stop" && event.next !== "stopping") ||
+  (event._tag === "BackgroundFailed" && event.policy === "log") ||
   // Things that are made and closed at run time.
-  ((event._tag === "Awaited" || event._tag === "AwaitedLate") && event.kind === "resource") ||
+  ((event._tag === "Awaited" || event._tag === "AwaitedLate") &&
+    (event.kind === "resource" || event.kind === "interrupt")) ||
   (event._tag === "StateChanged" &&
     (event.to === "Reloading" || (event.from === "Reloading" && event.to === "Running")))

@@ -63,7 +63,8 @@ export const TaskReport = Schema.Struct({
  * - `criticalSections`: those that the stop had to wait for.
  * - `tasks`: every name that tasks have had, how many of their runs failed and were restarted, and how the last of them ended,
  *   as far as it was told; of more than a thousand names, the others together and those of them that have failed.
- * - `failures`: one line for each failure of the whole life; of a task that failed several times, one.
+ * - `failures`: one line for each failure of the whole life, as far as the log has kept it; of a task that failed several times,
+ *   one.
  * - `lingering`: what held the process after everything was released.
  * - `blocked`: when, since the start, and how long nothing could run because one piece of code did not return, and where that
  *   was; the latest of the life. `killed`: it held the process beyond its deadline.

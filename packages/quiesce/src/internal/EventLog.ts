@@ -3,7 +3,7 @@
  * when the process is about to leave.
  *
  * It keeps everything but what can come again and again while the application runs: of that the latest, so that a check that
- * flaps for a year does not fill the memory.
+ * flaps for a year does not fill the memory. Of a stop it forgets nothing.
  */
 import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -26,6 +26,7 @@ export class EventLog {
   readonly #numbers: Array<number> = []
   #count = 0
   #recurring = 0
+  #stopping = false
   readonly #untold: Array<readonly [Event, Cause.Cause<unknown> | undefined]> = []
   #telling = false
   #confidant: Array<Event> | undefined
@@ -64,7 +65,8 @@ export class EventLog {
     const number = this.#count++
     this.events.push(event)
     this.#numbers.push(number)
-    if (isRecurring(event) && ++this.#recurring > mostRecurring) this.#forgetOne()
+    if (event._tag === "StopRequested") this.#stopping = true
+    if (!this.#stopping && isRecurring(event) && ++this.#recurring > mostRecurring) this.#forgetOne()
     this.#untold.push([event, cause])
     PubSub.publishUnsafe(this.#pubsub, [number, event])
     // What a renderer causes is told when all have heard of the event before.
