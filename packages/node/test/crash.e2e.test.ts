@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { describe, expect, it } from "@effect/vitest"
+import { describe, expect, it, onTestFinished } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import { Report } from "quiesce/Report"
 import { Child } from "./support/child.ts"
@@ -126,6 +126,8 @@ describe("a process whose memory is nearly used up", () => {
       leak()`
     const flags = ["--max-old-space-size=80", "--expose-gc", "--input-type=module"]
     const child = new Child(process.execPath, [...flags, "-e", program(step)])
+    // One that is not told to stop would go on for ever.
+    onTestFinished(() => void child.signal("SIGKILL"))
     const { code, stderr } = await child.ended()
     expect(stderr).toMatch(/heapLimit: \d+ MiB of \d+ MiB are in use after every full collection/)
     expect([code, stderr.includes("released")]).toEqual([1, true])
