@@ -6,7 +6,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Plan } from "quiesce/Plan"
 import { formatMillis } from "quiesce/Report"
-import { stringify } from "yaml"
+import { Document, visit } from "yaml"
 import { deployment, disruptionBudget, type Pods, service } from "./internal/kubernetes.ts"
 import { margin } from "./ServiceDefinition.ts"
 
@@ -116,8 +116,22 @@ export const render = (options: Options): Result.Result<string, KubernetesManife
     const head =
       `# The times are those of a plan with a grace period of ${formatMillis(gracePeriod)} and a worst case of ` +
       `${formatMillis(worstCase)}: make it anew when they change.\n`
-    return head + documents.map((document) => stringify(document, { lineWidth: 0 })).join("---\n")
+    return head + documents.map(write).join("---\n")
   })
+
+/** Kubernetes reads YAML 1.1, where `yes`, `on` and `08` are no texts: what could be anything else is quoted. */
+const write = (object: unknown): string => {
+  const document = new Document(object)
+  visit(document, {
+    Scalar: (_, scalar) => {
+      if (typeof scalar.value === "string" && !isPlain(scalar.value)) scalar.type = "QUOTE_DOUBLE"
+    }
+  })
+  return document.toString({ lineWidth: 0 })
+}
+
+const isPlain = (text: string): boolean =>
+  /^[A-Za-z/]/.test(text) && !/^(y|n|yes|no|on|off|true|false|null)$/i.test(text)
 
 interface Times {
   /** Until the pod is killed. */

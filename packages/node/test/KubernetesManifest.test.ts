@@ -171,10 +171,19 @@ describe("the manifests of an application", () => {
 
   it.effect("keep every text a text", () =>
     Effect.gen(function* () {
-      const environment = { YES: "yes", PORT: "0123", EMPTY: "", LINES: "a: b\n- c #", TILDE: "~" }
-      const yaml = Result.getOrThrow(yield* render(budgets, { environment, namespace: "shop" }))
-      const env = podIn(yaml).containers[0]?.env ?? []
-      expect(Object.fromEntries(env.map(({ name, value }) => [name, value]))).toMatchObject(environment)
+      const words = ["yes", "on", "off", "y", "NO", "Null", "~", "", "=", "<<", ".inf", "a: b\n- c #", "plain"]
+      const numbers = ["0123", "08", "0o17", "0x1F", "1e3", "1_000", "12:30", "+1", "2026-01-01"]
+      const environment = Object.fromEntries([...words, ...numbers].map((text, index) => [`TEXT_${index}`, text]))
+      const options = { environment: { ...environment, YES: "", N: "" }, namespace: "shop", name: "on" }
+      const yaml = Result.getOrThrow(yield* render(budgets, options))
+      // Kubernetes reads the older YAML, and others who check the file may read the newer.
+      for (const version of ["1.1", "1.2"] as const) {
+        const deployment = parseAllDocuments(yaml, { version })[1]?.toJS() as Deployment
+        const container = deployment.spec?.template.spec?.containers[0]
+        const env = container?.env?.map(({ name, value }) => [name, value])
+        expect(Object.fromEntries(env ?? [])).toMatchObject(options.environment)
+        expect([deployment.metadata?.name, container?.name]).toEqual(["on", "on"])
+      }
       expect(parseAllDocuments(yaml).map((document) => document.toJS().metadata.namespace)).toEqual([
         "shop",
         "shop",
