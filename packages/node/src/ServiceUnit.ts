@@ -35,7 +35,8 @@ export interface Options extends ServiceDefinition {
    */
   readonly reload?: boolean | undefined
   /**
-   * The version of the systemd that will read it. From 253 on `systemctl reload` waits for the end of the reload.
+   * The version of the systemd that will read it. From 253 on `systemctl reload` waits for the end of the reload
+   * (`Type=notify-reload`), which an older one does not understand.
    *
    * @default 252: understood by newer ones as well
    */

@@ -93,6 +93,25 @@ describe.skipIf(reason !== undefined)(`a service under systemd${reason === undef
     expect(systemd.output("reload")).toContain("settings reloaded, version 2")
   })
 
+  test("is reloading until it has reloaded, and systemctl waits for that", async ({ skip }) => {
+    skip(systemd.version < 253, "systemctl waits from systemd 253 on")
+    start("waits", unit({ MODE: "reload,held" }, { reload: true, systemdVersion: systemd.version }))
+    for (const [said, status] of [
+      ["settings reloaded, version 2", "Running"],
+      ["settings could not be reloaded", "Running, the last reload failed: port: expected a number"]
+    ]) {
+      const reload = systemd.begin("reload", "waits.service")
+      await systemd.until("waits", "ActiveState", "reloading")
+      expect(systemd.show("waits", "StatusText")).toEqual({ StatusText: "Reloading" })
+      expect(reload.exitCode).toBeNull()
+      process.kill(pidOf("waits"), "SIGWINCH")
+      expect(await once(reload, "exit")).toEqual([0, null])
+      expect(systemd.show("waits", "ActiveState", "StatusText")).toEqual({ ActiveState: "active", StatusText: status })
+      expect(systemd.output("waits")).toContain(said)
+    }
+    systemd.systemctl("stop", "waits.service")
+  })
+
   test("whose event loop is blocked is killed and started anew", async () => {
     start("block", unit({ MODE: "block" }, { watchdog: "1 second" }))
     const blocked = pidOf("block")
@@ -146,7 +165,8 @@ describe.skipIf(reason !== undefined)(`a service under systemd${reason === undef
     const quiesce = join(import.meta.dirname, "../../cli/src/internal/bin.ts")
     const control = join(systemd.folder, "supervised.sock")
     const command = [process.execPath, quiesce, "run", "--socket", control, "--", process.execPath, "service.ts"]
-    start("supervised", unit({}, { command, reload: true }), "WatchdogSec=3")
+    const options = { command, reload: true, systemdVersion: systemd.version }
+    start("supervised", unit({}, options), "WatchdogSec=3")
     const supervisor = pidOf("supervised")
     const served = (): { readonly pid: number; readonly generation: number; readonly state: string } | null =>
       JSON.parse(
@@ -162,6 +182,8 @@ describe.skipIf(reason !== undefined)(`a service under systemd${reason === undef
     const first = await running(1)
     expect(systemd.show("supervised", "StatusText")).toEqual({ StatusText: "Running" })
     systemd.systemctl("reload", "supervised.service")
+    // From systemd 253 on that has waited for the one that takes its place.
+    if (systemd.version >= 253) expect(served()).toMatchObject({ generation: 2, state: "Running" })
     const second = await running(2)
     expect(second).not.toBe(first)
     process.kill(second, "SIGKILL")

@@ -15,6 +15,10 @@ const hierarchies = existsSync("/sys/fs/cgroup/cgroup.procs")
   ? ["/sys/fs/cgroup"]
   : ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"].filter((folder) => existsSync(folder))
 
+/** The /usr of another Debian, as `debootstrap` unpacks it somewhere: then it is that one's systemd that is tested. */
+const usr = process.env["QUIESCE_TEST_USR"]
+const takeUsr = usr === undefined ? ":" : `mount --bind ${usr} /usr`
+
 /** Why there can be none here; `undefined` when there can. */
 export const noSystemd = (): string | undefined => {
   if (process.platform !== "linux" || !existsSync(systemd)) return "there is no systemd"
@@ -54,12 +58,14 @@ export class PrivateSystemd {
   readonly folder = mkdtempSync(join(tmpdir(), "quiesce-systemd-"))
   readonly #manager: ChildProcess
   log = ""
+  /** 252, 257: known when it is ready. */
+  version = 0
 
   constructor() {
     mkdirSync(this.#units)
     for (const target of ["basic", "default", "shutdown"])
       writeFileSync(join(this.#units, `${target}.target`), `[Unit]\nDescription=${target}\nDefaultDependencies=no\n`)
-    const run = "mount -t tmpfs tmpfs /run; mkdir -p /run/user/0 /run/systemd/system"
+    const run = `${takeUsr}; mount -t tmpfs tmpfs /run; mkdir -p /run/user/0 /run/systemd/system`
     const manager = `exec ${systemd} --user --unit=default.target --log-target=console --show-status=no`
     this.#manager = spawn("setpriv", [...inNamespace, `${joinGroup}; ${run}; ${manager}`], {
       env: { PATH: process.env["PATH"], HOME: this.folder, XDG_RUNTIME_DIR: runtime, SYSTEMD_UNIT_PATH: this.#units },
@@ -75,6 +81,7 @@ export class PrivateSystemd {
       if (this.#manager.exitCode !== null) throw new Error(`systemd has ended: ${this.log}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
+    this.version = Number(/^Version=(\d+)/.exec(this.systemctl("show", "-pVersion"))?.[1])
     return this
   }
 
@@ -105,8 +112,12 @@ export class PrivateSystemd {
     readonly stdout: string
     readonly stderr: string
   } {
-    const command = ["-t", String(this.#manager.pid), "-m", "env", `XDG_RUNTIME_DIR=${runtime}`, "systemctl", "--user"]
-    return spawnSync("nsenter", [...command, ...args], { encoding: "utf8" })
+    return spawnSync("nsenter", [...this.#command, ...args], { encoding: "utf8" })
+  }
+
+  /** One that may take until the test has done something else. */
+  begin(...args: ReadonlyArray<string>): ChildProcess {
+    return spawn("nsenter", [...this.#command, ...args], { stdio: "ignore" })
   }
 
   /** Properties as `systemctl show` has them. */
@@ -132,6 +143,10 @@ export class PrivateSystemd {
     if (this.#manager.exitCode === null && this.#manager.signalCode === null) await once(this.#manager, "exit")
     clearGroups()
     rmSync(this.folder, { recursive: true })
+  }
+
+  get #command(): ReadonlyArray<string> {
+    return ["-t", String(this.#manager.pid), "-m", "env", `XDG_RUNTIME_DIR=${runtime}`, "systemctl", "--user"]
   }
 
   get #units(): string {
