@@ -28,8 +28,8 @@ export interface Options extends ServiceDefinition {
  * **Details**
  * - It starts at once, and is started anew when it fails, after at least 10 seconds (`KeepAlive`, `ThrottleInterval`). launchd
  *   knows no exit code that forbids a restart: one that is configured wrongly is tried for ever.
- * - `ExitTimeOut`, between SIGTERM and SIGKILL, is the grace period and 5 seconds; its default of 20 is less than the usual grace
- *   period. launchd has no way to be told that the application is ready, or that it needs more time.
+ * - `ExitTimeOut`, between SIGTERM and SIGKILL, is the grace period and 5 seconds; its default, 20 on older systems, can be
+ *   less than the grace period. launchd has no way to be told that the application is ready, or that it needs more time.
  *
  * **Errors**: `ServiceDefinitionError` for what launchd would refuse.
  *

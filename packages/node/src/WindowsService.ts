@@ -10,8 +10,9 @@ import { killSeconds, type ServiceDefinition, ServiceDefinitionError } from "./S
  * The text of `<name>.xml`, which lies beside `WinSW.exe`, renamed to `<name>.exe`; then `<name>.exe install`.
  *
  * **Details**
- * - Windows has no SIGTERM. WinSW sends a Ctrl+C, which arrives as SIGINT, to the application alone and then to what is left of
- *   its children (`stopparentprocessfirst`), and kills what is still there after `stoptimeout`: the grace period and 5 seconds.
+ * - Windows has no SIGTERM. WinSW sends a Ctrl+C to the console of the application, where it arrives as SIGINT, also in children
+ *   that share the console. It waits for the application first (`stopparentprocessfirst`), and kills what is still there after
+ *   `stoptimeout`: the grace period and 5 seconds.
  * - It is started anew after a failure: after 1 second, 5 seconds, then every minute. Windows knows no exit code that forbids it.
  * - When the machine shuts down, Windows waits for its services for as long as its registry says (WaitToKillServiceTimeout, 5
  *   seconds by default), whatever the grace period is; `preshutdown` asks to be told before that, and for enough time.
@@ -36,7 +37,8 @@ import { killSeconds, type ServiceDefinition, ServiceDefinitionError } from "./S
 export const render = (options: ServiceDefinition): Result.Result<string, ServiceDefinitionError> =>
   Result.flatMap(check(options), ({ command, description, environment, gracePeriod, name, workingDirectory }) => {
     const [executable = "", ...args] = command
-    const expanded = [workingDirectory, ...command, ...Object.values(environment)].find((text) => /%[^%]+%/.test(text))
+    const texts = [description ?? "", workingDirectory, ...command, ...Object.values(environment)]
+    const expanded = texts.find((text) => /%[^%]+%/.test(text))
     if (expanded !== undefined)
       return Result.fail(
         new ServiceDefinitionError({

@@ -66,9 +66,11 @@ describe("a service for Windows", () => {
   })
 
   test("refuses a text that WinSW would not leave alone", () => {
-    const failed = WindowsService.render({ ...options, environment: { A: "%PATH%" } })
-    expect(Result.isFailure(failed) && failed.failure.message).toBe(
-      'the service "orders" cannot be defined: WinSW would take what is between the % in "%PATH%" for the name of a variable: write its value'
-    )
+    for (const more of [{ environment: { A: "%PATH%" } }, { description: "%PATH%" }]) {
+      const failed = WindowsService.render({ ...options, ...more })
+      expect(Result.isFailure(failed) && failed.failure.message).toBe(
+        'the service "orders" cannot be defined: WinSW would take what is between the % in "%PATH%" for the name of a variable: write its value'
+      )
+    }
   })
 })
