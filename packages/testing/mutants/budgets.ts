@@ -36,6 +36,12 @@ export const budgets: ReadonlyArray<Mutant> = [
     what: "a release that hangs is waited for",
     file: "internal/Ledger.ts",
     find: "if (left <= 0) return this.#kernel",
+    replace: "if (left <= 0) yield* Fiber.await(closer)\n        if (left <= -1e9) return this.#kernel"
+  },
+  {
+    what: "a release that hangs is looked at again and again, which leaves no time for anything else",
+    file: "internal/Ledger.ts",
+    find: "if (left <= 0) return this.#kernel",
     replace: "if (left <= -1e9) return this.#kernel"
   },
   {

@@ -2,9 +2,10 @@
  * Everything that decides one simulated life: the seed, the program, its budgets and the storm. A plan that broke a law is
  * kept as a file and played again for ever.
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Ladder } from "quiesce/Phase"
+import { MaySpin } from "./internal/MaySpin.ts"
 import * as Program from "./Program.ts"
 import { SignalStorm } from "./SignalStorm.ts"
 import * as Simulation from "./Simulation.ts"
@@ -44,6 +45,8 @@ export const ladders: Readonly<Record<Budgets["ladder"], Ladder>> = {
  *
  * **When to use**: to look at a plan that broke a law, and in a test that replays the plans of bugs found before.
  *
+ * **Details**: scripted components never spin. What does is the engine, and the time that it burns excuses nobody.
+ *
  * **Interruption safety**: as `Simulation.run`.
  *
  * @example
@@ -69,7 +72,7 @@ export const play = ({
   Simulation.run(() => Program.layer(program), {
     seed,
     plan: { storm, runFor, options: { ...budgets, escalation: ladders[ladder] } }
-  })
+  }).pipe(Effect.provideService(MaySpin, false))
 
 const json = Schema.fromJsonString(Plan)
 

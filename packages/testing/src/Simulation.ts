@@ -16,6 +16,7 @@ import * as StopReason from "quiesce/StopReason"
 import { observe } from "./internal/budgets.ts"
 import * as Journal from "./internal/Journal.ts"
 import { listen, logger } from "./internal/logger.ts"
+import { MaySpin } from "./internal/MaySpin.ts"
 import { outside } from "./internal/process/outside.ts"
 import { ownedBy } from "./internal/ownedBy.ts"
 import { needsRehearsal, placeOf, type Rehearsal, rehearsal } from "./internal/rehearsal.ts"
@@ -252,7 +253,8 @@ const live = <A, E>(
     const journal = Journal.make(timeline, now, block, inside)
     let spun = 0
     // Somebody who spins for a while is nobody else's fault; what spins without end does not come to its end in time.
-    world.onSpinning = (millis) => (++spun > longestSpin ? world.block(minute) : journal.block(millis))
+    const clock = (yield* MaySpin) ? journal : world
+    world.onSpinning = (millis) => (++spun > longestSpin ? world.block(minute) : clock.block(millis))
     const end = { reached: false }
     const early: Array<Strike> = []
     let app: App.App | undefined

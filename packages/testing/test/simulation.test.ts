@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -16,6 +17,7 @@ import * as Scripted from "@quiesce/testing/Scripted"
 import { type SignalStorm, strike } from "@quiesce/testing/SignalStorm"
 import * as Simulation from "@quiesce/testing/Simulation"
 import { only } from "@quiesce/testing/Timeline"
+import { MaySpin } from "../src/internal/MaySpin.ts"
 import { plans } from "./support/plans.ts"
 
 describe("Simulation.run", () => {
@@ -144,6 +146,36 @@ describe("Simulation.run", () => {
       })
     )
   }
+
+  describe("time that is burnt by spinning", () => {
+    const now = Clock.currentTimeMillis
+    const spinning = () =>
+      Layer.effectDiscard(
+        Effect.addFinalizer(() =>
+          Effect.flatMap(now, (began) =>
+            Effect.repeat(Effect.andThen(Effect.yieldNow, now), { while: (at) => at < began + 300 })
+          )
+        )
+      )
+
+    it.effect("is told where the application may have burnt it, and excuses whoever comes late for it", () =>
+      Effect.gen(function* () {
+        const life = yield* Simulation.run(spinning)
+        expect(only(life.timeline, "Blocked").reduce((sum, { millis }) => sum + millis, 0)).toBeGreaterThan(290)
+        expect(Laws.check(life)).toEqual([])
+      })
+    )
+
+    it.effect("excuses nobody in the life of a plan, in which nothing but the engine could burn it", () =>
+      Effect.gen(function* () {
+        const life = yield* Effect.provideService(Simulation.run(spinning), MaySpin, false)
+        expect(only(life.timeline, "Blocked")).toEqual([])
+        expect(Laws.check(life).map(({ message }) => message)).toEqual([
+          "Flushing went on for 1 ms, and there was nothing left to wait for"
+        ])
+      })
+    )
+  })
 
   it.effect("what the caller has armed is armed in the simulation", () =>
     Effect.gen(function* () {
