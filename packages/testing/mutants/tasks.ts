@@ -75,6 +75,24 @@ export const tasks: ReadonlyArray<Mutant> = [
     replace: "const accepts = (): boolean => true"
   },
   {
+    what: "a worker does not wait for the unit that it has asked for",
+    file: "internal/worker.ts",
+    find: "{ uninterruptible: isClaimed }",
+    replace: "{ uninterruptible: concurrency < 0 && isClaimed }"
+  },
+  {
+    what: "a worker asks for units while draining",
+    file: "internal/claims.ts",
+    find: "    isOpen()\n",
+    replace: "    isOpen !== undefined\n"
+  },
+  {
+    what: "a worker asks for several units at a time",
+    file: "internal/claims.ts",
+    find: "Effect.andThen(Effect.interruptible(turn.take(1)), Effect.ensuring(next, turn.release(1)))",
+    replace: "Effect.ensuring(next, Effect.as(Effect.void, turn))"
+  },
+  {
     what: "a task that may finish is interrupted when the drain begins",
     file: "internal/Supervisor.ts",
     find: "const idle = alive.filter(isIdle)",

@@ -20,7 +20,7 @@ export const signals = [1, 2, 3, 4, 5] as const
 
 export type Signal = (typeof signals)[number]
 
-/** What comes about in some lives: at gates with a capacity, at sections with a key, with tasks that a stop lets finish. */
+/** What comes about in some lives: at gates with a capacity, at sections with a key, with claims, with tasks that may finish. */
 export const encounters = [
   "a unit waits for a place",
   "a unit is turned away",
@@ -33,7 +33,8 @@ export const encounters = [
   "a section in line begins in the stop",
   "a task finishes while draining",
   "a task that may finish fails while draining",
-  "a task that may finish does not"
+  "a task that may finish does not",
+  "a worker waits for its claim while draining"
 ] as const
 
 export type Encounter = (typeof encounters)[number]

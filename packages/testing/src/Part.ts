@@ -29,7 +29,8 @@ import { waitFor, When } from "./internal/when.ts"
  * - `Task`: a supervised task, each run of which does its behaviour; after a failure it is restarted `restarts` times, after
  *   `every` each.
  * - `Worker`: a worker of a queue, which is its gate: `count` units are offered from outside, one every `every`; each takes as
- *   long as a request's. The handling of unit `poisoned` fails.
+ *   long as a request's. The handling of unit `poisoned` fails. With `claims` the units are offered into a table instead, which
+ *   the worker asks for each, and which answers after so many milliseconds.
  * - `Hook`: something registered with the `Lifecycle`, `when` the component has started by default.
  * - `Reloads`: `count` reloads, the first `when`, then one every `every` after the one before; each does its behaviour.
  * - `Emergency`: an emergency hook, which may throw. In the simulation one that `blocks`, for so many milliseconds, is ended by a

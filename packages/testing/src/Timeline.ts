@@ -23,7 +23,9 @@ const hook = { at, hook: Schema.String }
  * - `Asked`: a unit of work came to a gate, which lets in `capacity` of them at once, and lets the others wait (`waits`) or turns
  *   them away. `Accepted`, `Refused`, `TurnedAway`, `Withdrawn`: what came of it; the last when it was interrupted before it had
  *   begun. `Left`: it left again, `whole` when it was finished. `masked` when it ignores interruption; `kind` what it is counted as.
- * - `Offered`, `HandedBack`: a unit was put into the queue of a worker, which is its gate, and given back by it.
+ * - `Offered`, `HandedBack`: a unit was put into the queue of a worker, which is its gate, or given to it by the table that it
+ *   asks, and given back by it. `ClaimAsked`, `ClaimAnswered`: it asked that table for one, and had its answer, `whole` when it
+ *   waited for it.
  * - `RunBegan`, `RunEnded`, `RunLeft`: a run of a task, with what its script says of the task; `RunLeft` when it has cleaned up.
  * - `ReloadBegan`, `ReloadEnded`: an attempt to reload.
  * - `SectionAsked`: a critical section, which may have to wait for its `key`. `SectionEntered`, `SectionRefused`,
@@ -50,6 +52,8 @@ export const Observation = Schema.TaggedUnion({
   Withdrawn: unit,
   Left: { ...unit, whole: Schema.Boolean },
   Offered: unit,
+  ClaimAsked: { at, gate: Schema.String },
+  ClaimAnswered: { at, gate: Schema.String, whole: Schema.Boolean },
   HandedBack: unit,
   RunBegan: {
     ...run,

@@ -51,6 +51,16 @@ const finishing = Effect.suspend(() => {
   )
 })
 
+/** A worker of a table, which has a unit in hand and has asked for another when the stop comes. */
+const claiming = Effect.suspend(() => {
+  const mail = Scripted.component("mail", {
+    parts: [
+      { _tag: "Worker", every: 0, count: 4, takes: 600, masked: false, concurrency: 2, poisoned: -1, claims: 700 }
+    ]
+  })
+  return Simulation.run(mail, { plan: { runFor: 1600, storm: [strike("SIGTERM", "Running", 1)] } })
+})
+
 type Spoilt = readonly [what: string, change: Change, message: RegExp]
 
 const spoilt: ReadonlyArray<Spoilt> = [
@@ -138,6 +148,26 @@ const spoiltFinishes: ReadonlyArray<Spoilt> = [
   ]
 ]
 
+const spoiltClaims: ReadonlyArray<Spoilt> = [
+  [
+    "a claim is not waited for",
+    changed(is("ClaimAnswered", { at: 2100 }), { whole: false }),
+    /mail did not wait for the unit that it had asked for/
+  ],
+  ["the unit of a claim is lost", without(is("HandedBack", { unit: 1 })), /unit 1 of mail was lost/],
+  [
+    "a worker asks while draining",
+    (timeline) => {
+      const asked = timeline.find(is("ClaimAsked", { at: 0 }))
+      return timeline.flatMap((entry) =>
+        entry._tag === "HandedBack" && asked !== undefined ? [entry, { ...asked, at: entry.at }] : [entry]
+      )
+    },
+    /mail asked for a unit while draining/
+  ],
+  ["a worker asks for two at a time", twice(is("ClaimAsked", { at: 700 })), /mail asked for two units at a time/]
+]
+
 describe("tasks-supervised", () => {
   it.effect("holds for a sound life", () =>
     Effect.gen(function* () {
@@ -162,9 +192,24 @@ describe("tasks-supervised", () => {
     })
   )
 
+  it.effect("holds for a worker of a table that answers when the stop has begun", () =>
+    Effect.gen(function* () {
+      const life = yield* claiming
+      expect(Laws.check(life), render(life.timeline)).toEqual([])
+      expect(only(life.timeline, "ClaimAnswered").map(({ at, whole }) => [at, whole])).toEqual([
+        [700, true],
+        [1400, true],
+        [2100, true]
+      ])
+      expect(only(life.timeline, "Left").map(({ at, unit }) => [at, unit])).toEqual([[2000, 0]])
+      expect(only(life.timeline, "HandedBack").map(({ at, unit }) => [at, unit])).toEqual([[2100, 1]])
+    })
+  )
+
   for (const [spoils, lived] of [
     [spoilt, sound],
-    [spoiltFinishes, finishing]
+    [spoiltFinishes, finishing],
+    [spoiltClaims, claiming]
   ] as const) {
     for (const [what, change, message] of spoils) {
       it.effect(`notices that ${what}`, () =>

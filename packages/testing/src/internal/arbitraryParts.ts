@@ -120,9 +120,10 @@ const worker: Arbitrary.Arbitrary<Part> = Arbitrary.map(
     takes: pick([0, 10, 100, 1000, 4000, -1]),
     masked: flag(4),
     concurrency: pick([1, 1, 3]),
-    poisoned: pick([-1, -1, -1, 0, 2])
+    poisoned: pick([-1, -1, -1, 0, 2]),
+    claims: pick<number | undefined>([undefined, undefined, undefined, 10, 100, 1000])
   }),
-  (fields) => ({ _tag: "Worker", ...fields })
+  ({ claims, ...fields }) => ({ _tag: "Worker", ...fields, ...(claims !== undefined && { claims }) })
 )
 
 const reloads: Arbitrary.Arbitrary<Part> = Arbitrary.map(

@@ -1,7 +1,8 @@
 /**
- * Which of the rarer situations a life has come to: a full gate, a line for a key, a task that a stop lets finish.
+ * Which of the rarer situations a life has come to: a full gate, a line for a key, a task that a stop lets finish, a claim.
  */
 import type { Encounter } from "../Coverage.ts"
+import { openClaim } from "./laws/claims.ts"
 import { type Claim, linesOf } from "./laws/lines.ts"
 import { all, first } from "./laws/reading.ts"
 import type { Timeline } from "../Timeline.ts"
@@ -45,6 +46,9 @@ export const encountersOf = (timeline: Timeline): ReadonlySet<Encounter> => {
     else if (ended?.entry.how === "failed") met.add("a task that may finish fails while draining")
     else met.add("a task that may finish does not")
   }
+  const claims = all(timeline, "ClaimAsked")
+  if (draining !== undefined && claims.some(({ entry }) => openClaim(timeline, entry.gate, drained) !== undefined))
+    met.add("a worker waits for its claim while draining")
   return met
 }
 

@@ -148,7 +148,9 @@ function* simplerPart(part: Part): Generator<Part> {
       if (part.every !== 0) yield { ...part, every: 0 }
       for (const behaviour of simplerBehaviour(part.behaviour)) yield { ...part, behaviour }
       break
-    case "Worker":
+    case "Worker": {
+      const { claims, ...queued } = part
+      if (claims !== undefined) yield queued
       if (part.count > 1) yield { ...part, count: 1 }
       if (part.concurrency > 1) yield { ...part, concurrency: 1 }
       if (part.every !== 0) yield { ...part, every: 0 }
@@ -156,6 +158,7 @@ function* simplerPart(part: Part): Generator<Part> {
       if (part.takes !== 0) yield { ...part, takes: 0 }
       if (part.poisoned !== -1) yield { ...part, poisoned: -1 }
       break
+    }
     case "Background":
     case "Hook":
       for (const behaviour of simplerBehaviour(part.behaviour)) yield { ...part, behaviour }

@@ -4,6 +4,8 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -12,7 +14,7 @@ import type { Lifecycle } from "quiesce/Lifecycle"
 import * as Task from "quiesce/Task"
 import * as Tasks from "quiesce/Tasks"
 import * as Behaviour from "../Behaviour.ts"
-import { CurrentJournal, record } from "./Journal.ts"
+import { CurrentJournal, type Journal, record } from "./Journal.ts"
 
 /** The fields of the part of that name: what each run does, how long it cleans up after it, and how it is supervised. */
 export const taskFields = {
@@ -25,14 +27,18 @@ export const taskFields = {
   onStop: Schema.Literals(["interrupt", "finish"])
 }
 
-/** The fields of the part of that name; `poisoned` is the unit whose handling fails, or -1. */
+/**
+ * The fields of the part of that name; `poisoned` is the unit whose handling fails, or -1. With `claims` the units are in a
+ * table that answers after so many milliseconds, and not in a queue.
+ */
 export const workerFields = {
   every: Schema.Number,
   count: Schema.Number,
   takes: Schema.Number,
   masked: Schema.Boolean,
   concurrency: Schema.Number,
-  poisoned: Schema.Number
+  poisoned: Schema.Number,
+  claims: Schema.optionalKey(Schema.Number)
 }
 
 const Fields = { Task: Schema.Struct(taskFields), Worker: Schema.Struct(workerFields) }
@@ -69,17 +75,52 @@ const howOf = (exit: Exit.Exit<unknown, unknown>): "done" | "failed" | "interrup
 /** Before all others, so that a worker's units are interrupted at once when the drain is over. */
 const first = 1000
 
+/** Where a worker has its units from. */
+interface Source {
+  readonly take: Queue.Dequeue<number> | Task.Claims<number>
+  readonly offer: (unit: number) => void
+}
+
+const queueOf = (gate: string, { record }: Journal): Effect.Effect<Source> =>
+  Effect.map(Queue.unbounded<number>(), (queue) => ({
+    take: queue,
+    // One step: it is in the queue when it is told to be.
+    offer: (unit) => {
+      if (Queue.offerUnsafe(queue, unit)) record({ _tag: "Offered", gate, unit })
+    }
+  }))
+
+/** A unit is the worker's as soon as it has been asked for, whatever becomes of who waits for the answer. */
+const tableOf = (gate: string, { record }: Journal, answersAfter: number): Source => {
+  const rows: Array<number> = []
+  const hint = Latch.makeUnsafe()
+  const claim = Effect.suspend(() => {
+    record({ _tag: "ClaimAsked", gate })
+    const unit = rows.shift()
+    if (unit === undefined) hint.closeUnsafe()
+    else record({ _tag: "Offered", gate, unit })
+    return Effect.as(Effect.sleep(answersAfter), Option.fromUndefinedOr(unit)).pipe(
+      Effect.onExit((exit) => Effect.sync(() => record({ _tag: "ClaimAnswered", gate, whole: Exit.isSuccess(exit) })))
+    )
+  })
+  const offer = (unit: number): void => {
+    rows.push(unit)
+    hint.openUnsafe()
+  }
+  return { take: { claim, wait: hint.await }, offer }
+}
+
 /** The units come from outside, so that nobody's scope holds them; into a queue of something that is gone nobody puts any. */
 export const startWorker = (
   gate: string,
-  { concurrency, count, every, masked, poisoned, takes }: typeof Fields.Worker.Type
+  { claims, concurrency, count, every, masked, poisoned, takes }: typeof Fields.Worker.Type
 ): Effect.Effect<unknown, never, Lifecycle | Scope.Scope> =>
   Effect.gen(function* () {
     const journal = yield* CurrentJournal
-    const queue = yield* Queue.unbounded<number>()
+    const source = claims === undefined ? yield* queueOf(gate, journal) : tableOf(gate, journal, claims)
     const work = takes < 0 ? Effect.never : Effect.sleep(takes)
     yield* Task.worker(gate, {
-      take: queue,
+      take: source.take,
       concurrency,
       priority: first,
       restart: Schedule.spaced(100),
@@ -100,9 +141,8 @@ export const startWorker = (
     yield* Effect.forkDetach(
       Effect.gen(function* () {
         for (let unit = 0; unit < count; unit++) {
-          // One step: it is in the queue when it is told to be.
           yield* Effect.sync(() => {
-            if (open && Queue.offerUnsafe(queue, unit)) journal.record({ _tag: "Offered", gate, unit })
+            if (open) source.offer(unit)
           })
           if (every > 0) yield* Effect.sleep(every)
         }

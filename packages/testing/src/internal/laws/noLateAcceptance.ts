@@ -1,5 +1,6 @@
 import * as Law from "../../Law.ts"
 import type { Of } from "../../Timeline.ts"
+import { openClaim } from "./claims.ts"
 import { letInAfterwards, letInLate, miscounted } from "./letIn.ts"
 import {
   abandonedBefore,
@@ -132,8 +133,12 @@ const idle = ({ limits, timeline }: Law.Life, violation: Law.Violated): Readonly
     .flatMap(({ entry: { at, name, waited }, index }) => {
       const units = all(timeline, "Accepted").filter(({ entry }) => entry.gate === name)
       if (units.length === 0 || inside(timeline, inGate(name), index).length > 0) return []
+      if (openClaim(timeline, name, index) !== undefined) return []
       const emptied = all(timeline, "Left").findLast(({ entry, index: left }) => entry.gate === name && left < index)
-      const since = Math.max(emptied?.entry.at ?? 0, at - waited)
+      const answered = all(timeline, "ClaimAnswered").findLast(
+        ({ entry, index: end }) => entry.gate === name && end < index
+      )
+      const since = Math.max(emptied?.entry.at ?? 0, answered?.entry.at ?? 0, at - waited)
       return at - blocked(timeline, since, at) <= since + limits.slack
         ? []
         : [

@@ -1,4 +1,5 @@
 import * as Law from "../../Law.ts"
+import { claimed } from "./claims.ts"
 import { notWaitedFor, tornWhileDraining, unfinishedTasks, wrongConsequence } from "./finishing.ts"
 import { abandoned, all, blocked, capped, first, forcedExit, killed, nameOf, rounding, tolerance } from "./reading.ts"
 
@@ -11,6 +12,7 @@ export const tasksSupervised = Law.make(
     ...outOfOrder(life, violation),
     ...lost(life, violation),
     ...begunLate(life, violation),
+    ...claimed(life, violation),
     ...tornWhileDraining(life, violation),
     ...notWaitedFor(life, violation),
     ...unfinishedTasks(life, violation),
@@ -105,7 +107,7 @@ const outOfOrder = (life: Law.Life, violation: Law.Violated): ReadonlyArray<Law.
   })
 }
 
-/** What was put into the queue of a worker is handled or handed back. */
+/** What was put into the queue of a worker, or given to it by a table, is handled or handed back. */
 const lost = ({ timeline }: Law.Life, violation: Law.Violated): ReadonlyArray<Law.Violation> => {
   if (forcedExit(timeline) !== undefined) return []
   // Nor does a worker that was given up have the time to hand back.
