@@ -20,7 +20,7 @@ export const signals = [1, 2, 3, 4, 5] as const
 
 export type Signal = (typeof signals)[number]
 
-/** What comes about in some lives: at gates with a capacity, at sections with a key, with claims, with tasks that may finish. */
+/** What comes about in some lives: at full gates, at sections with a key, with claims, with tasks that may finish. */
 export const encounters = [
   "a unit waits for a place",
   "a unit is turned away",
