@@ -92,6 +92,9 @@ class OptionalComponent<I, S, R> {
       generation.isOver = true
       if (isUp && this.#wasHealthy(generation)) this.#step = undefined
       const retryAt = cause === undefined ? 0 : yield* this.#decide(cause)
+      // Two things can have failed in the same instant; only one of them is what it is down for.
+      const { failure } = generation
+      if (failure !== undefined && failure !== cause) this.#tellLate(generation, Exit.failCause(failure))
       if (isUp) yield* this.#dismiss(generation)
       yield* this.#close(generation, isUp ? Effect.void : this.#ended(building, attempted))
       if (building.pollUnsafe() === undefined) yield* this.#leaveBehind(building)
