@@ -1,7 +1,7 @@
 // What the watchdog is good for, beside plain effect, and what it costs, beside NodeApp without it, in one run on one machine:
 // `node scripts/run.mjs bench watchdog [exit] [cost]`. Only the ratios and the differences mean something elsewhere.
 import { setTimeout as sleep } from "node:timers/promises"
-import { type Fault, Program } from "./watchdog/Program.ts"
+import { Program, type Work } from "./watchdog/Program.ts"
 
 const grace = 1000
 const median = (values: ReadonlyArray<number>): number =>
@@ -12,7 +12,7 @@ const exit = async (): Promise<void> => {
   const runs = 5
   const limit = grace + 5000
   const faults = ["hotLoop", "catastrophicRegex", "waitForever", "spawnSleep", "promiseFlood"] as const
-  const stop = async (kind: "plain" | "quiesce", fault: Fault): Promise<number | undefined> => {
+  const stop = async (kind: "plain" | "quiesce", fault: Work): Promise<number | undefined> => {
     const program = await Program.start(kind, fault)
     // The threads of the runtime have come up, too.
     await sleep(300)

@@ -118,11 +118,23 @@ const arrows: Record<string, Arrows> = {
   // Until a new package gets a list of its own it may do what the core may do.
   "packages/new/src": { may: deep("effect/Effect"), mayNot: deep("node:fs", "quiesce/App", "effect") },
   "packages/node/test": { may: deep("../src/NodeApp.ts", "node:fs"), mayNot: deep("../../http/src/HttpDrain.ts") },
+  "packages/cli/test": {
+    may: deep("../../node/test/fixtures/faults.ts"),
+    mayNot: deep("../../node/test/fixtures/app.ts", "../../node/src/NodeApp.ts")
+  },
+  "packages/cli/test/support": {
+    may: deep("../../../node/test/fixtures/faults.ts"),
+    mayNot: deep("../../../node/test/fixtures/app.ts")
+  },
   "apps/dashboard/src": {
     may: deep("@quiesce/http/HttpDrain"),
     mayNot: deep("../../../packages/http/src/HttpDrain.ts", "@quiesce-apps/jobs")
   },
-  bench: { may: deep("@quiesce/http/HttpDrain"), mayNot: deep("../packages/http/src/HttpDrain.ts") }
+  bench: { may: deep("@quiesce/http/HttpDrain"), mayNot: deep("../packages/http/src/HttpDrain.ts") },
+  "bench/watchdog": {
+    may: deep("../../packages/node/test/fixtures/faults.ts"),
+    mayNot: deep("../../packages/node/src/NodeApp.ts")
+  }
 }
 
 const scratch = mkdtempSync(join(tmpdir(), "quiesce-arrows-"))

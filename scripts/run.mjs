@@ -71,6 +71,7 @@ Environment
   NO_COLOR      print without colours
   PROGRAMS      random programs that the tests try against the laws (5000); SEED chooses them
   CHAOS_ROUNDS  rounds of the chaos run against real processes (30); SEED chooses them
+  MATRIX        "all": every cell of the matrix of faults, and not a sample
   RELOADS       replacements of a supervised process under load (3); KILLS: kill -9 of it (2)`
 
 // Signals: the launcher only hands them on, each one once; what they mean is the program's business. Ctrl+C and Ctrl+\

@@ -3,12 +3,13 @@
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
+import type { Fault } from "../../packages/node/test/fixtures/faults.ts"
 
 /** Plain effect, NodeApp, and NodeApp without its watchdog. */
 export type Kind = "plain" | "quiesce" | "unwatched"
 
 /** What the program's finalizer does. */
-export type Fault = "nothing" | "hotLoop" | "catastrophicRegex" | "waitForever" | "spawnSleep" | "promiseFlood"
+export type Work = "nothing" | Fault
 
 /** Milliseconds of processor time so far, of all threads, and bytes of memory. */
 export interface Usage {
@@ -26,9 +27,9 @@ export class Program {
     this.startUp = startUp
   }
 
-  static async start(kind: Kind, fault: Fault): Promise<Program> {
+  static async start(kind: Kind, work: Work): Promise<Program> {
     const began = performance.now()
-    const child = fork(new URL("./main.ts", import.meta.url), [kind, fault], {
+    const child = fork(new URL("./main.ts", import.meta.url), [kind, work], {
       stdio: ["ignore", "ignore", "ignore", "ipc"]
     })
     await once(child, "message")

@@ -7,7 +7,7 @@ import { type AddressInfo, connect, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { afterEach, describe, expect, test } from "vitest"
+import { afterEach, describe, expect, onTestFinished, test } from "vitest"
 import { bin, gone, idle, isAlive, run, type RunOptions, Supervised } from "./support/Supervised.ts"
 
 const open: Array<Supervised> = []
@@ -425,6 +425,7 @@ s.bind("notify")
 print("bound", flush=True)
 while True: print(" ".join(s.recv(4096).decode().split("\\n")), flush=True)`
   const manager = spawn("python3", ["-c", receiver], { cwd, stdio: ["ignore", "pipe", "inherit"] })
+  onTestFinished(() => void manager.kill())
   const told: Array<string> = []
   const lines = createInterface({ input: manager.stdout })
   const next = async (): Promise<void> => void told.push(String((await once(lines, "line"))[0]))
@@ -436,7 +437,6 @@ while True: print(" ".join(s.recv(4096).decode().split("\\n")), flush=True)`
   await next()
   app.signal("SIGTERM")
   await next()
-  manager.kill()
   expect(told.map((line) => line.replace(/\d{3,}/, "now"))).toEqual([
     "bound",
     "READY=1",

@@ -4,7 +4,7 @@ import { once } from "node:events"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { fileURLToPath } from "node:url"
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest"
 
 const module = fileURLToPath(new URL("../src/ListenFds.ts", import.meta.url))
 const server = createServer()
@@ -35,6 +35,7 @@ const inChild = async (
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit", fd, "pipe"]
   })
+  onTestFinished(() => void child.kill("SIGKILL"))
   let output = ""
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (output += text))
   await once(child, "close")
@@ -119,6 +120,7 @@ describe.runIf(process.platform === "linux")(
         env: { ...process.env, LISTEN_FDS: "1" },
         stdio: ["pipe", "pipe", "inherit", ownFd]
       })
+      onTestFinished(() => void child.kill("SIGKILL"))
       const [before] = await once(child.stdout?.setEncoding("utf8") ?? child, "data")
       own.close()
       await once(own, "close")

@@ -63,6 +63,7 @@ const supervised = async (
     env: { ...process.env, FORCE_COLOR: undefined, QUIESCE_NOTIFY_FD: "3", ...env },
     stdio: ["ignore", "pipe", "pipe", "pipe"]
   })
+  onTestFinished(() => void child.kill("SIGKILL"))
   const pipe = child.stdio[3] as Readable
   let [told, stdout, stderr] = ["", "", ""]
   pipe.on("data", (data: Buffer) => (told += data.toString()))

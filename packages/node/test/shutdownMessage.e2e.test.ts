@@ -2,7 +2,7 @@
 import { fork } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
-import { describe, expect, test } from "vitest"
+import { describe, expect, onTestFinished, test } from "vitest"
 import { Child } from "./support/child.ts"
 
 const fixtures = join(import.meta.dirname, "fixtures")
@@ -17,6 +17,7 @@ const exchange = async (
     env: { ...process.env, FORCE_COLOR: undefined, MODE: mode },
     stdio: ["ignore", "pipe", "pipe", "ipc"]
   })
+  onTestFinished(() => void child.kill("SIGKILL"))
   let output = ""
   let told = false
   child.stderr?.on("data", (data: Buffer) => (output += data.toString()))

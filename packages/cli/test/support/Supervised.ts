@@ -8,7 +8,9 @@ import { request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { afterAll } from "vitest"
 import type { Status } from "../../src/Control.ts"
+import { exitCodeOf } from "../../src/internal/exitCode.ts"
 import { processIdentity } from "../../src/internal/processIdentity.ts"
 
 export const bin = fileURLToPath(new URL("../../src/internal/bin.ts", import.meta.url))
@@ -37,13 +39,24 @@ export interface Result {
 /** A script for `node -e`: it says that it is ready, and does nothing until it is told to leave. */
 export const idle = `require("fs").writeSync(+process.env.QUIESCE_NOTIFY_FD, "READY=1\\n\\n"); setInterval(() => {}, 1e6);`
 
+/** What nobody has closed: a test that fails, or has no time left, leaves no process behind. */
+const open = new Set<Supervised>()
+const running = new Set<ChildProcess>()
+afterAll(async () => {
+  for (const child of running) child.kill("SIGKILL")
+  for (const one of open) await one.close()
+})
+
 export class Supervised {
   readonly cwd: string
   output = ""
-  readonly exited: Promise<number | null>
+  /** The exit code that a shell would see. */
+  readonly exited: Promise<number>
   readonly #process: ChildProcess
   readonly #closed: Promise<unknown>
   readonly #ownFolder: boolean
+  /** Whether the pids that it tells are those of a namespace, which ends with it. */
+  readonly #isApart: boolean
   readonly #waiting: Array<() => void> = []
 
   constructor({ below = [], command, cwd, env = {}, flags = [], input = false, output, whole }: RunOptions) {
@@ -54,8 +67,12 @@ export class Supervised {
     this.#process = spawn(program, args, {
       cwd: this.cwd,
       env: { ...clean, ...env },
-      stdio: [input ? "pipe" : "ignore", output ?? "pipe", output ?? "pipe"]
+      stdio: [input ? "pipe" : "ignore", output ?? "pipe", output ?? "pipe"],
+      // It leads a group, which can be ended as a whole.
+      detached: true
     })
+    this.#isApart = words.some((word) => word.includes("unshare"))
+    open.add(this)
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
         this.output += text
@@ -63,7 +80,7 @@ export class Supervised {
       })
     }
     this.#closed = once(this.#process, "close")
-    this.exited = once(this.#process, "exit").then(([code, signal]) => code ?? signal)
+    this.exited = once(this.#process, "exit").then(([code, signal]) => exitCodeOf({ code, signal }))
   }
 
   get pid(): number {
@@ -122,11 +139,13 @@ export class Supervised {
   }
 
   async close(): Promise<void> {
-    const status = this.#process.exitCode === null ? await this.status().catch(() => undefined) : undefined
-    this.#process.kill("SIGKILL")
+    open.delete(this)
+    const isHere = this.#process.exitCode === null && this.#process.signalCode === null
+    const status = isHere && !this.#isApart ? await this.status().catch(() => undefined) : undefined
+    kill(this.pid)
     await this.exited
     for (const life of [status?.child, status?.next, ...(status?.leaving ?? [])]) kill(life?.pid)
-    for (const [, pid] of this.output.matchAll(/\bpid (\d+)/g)) kill(Number(pid))
+    if (!this.#isApart) for (const [, pid] of this.output.matchAll(/\bpid (\d+)/g)) kill(Number(pid))
     if (this.#ownFolder) rmSync(this.cwd, { recursive: true, force: true })
   }
 }
@@ -158,7 +177,9 @@ export const run = async (
   let stderr = ""
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+  running.add(child)
   const [code] = await once(child, "close")
+  running.delete(child)
   return { code, stdout, stderr }
 }
 

@@ -1,8 +1,8 @@
-/** A real child process, its output line by line, and its end. */
+/** A real child process, its output line by line, and its end. It lives at most as long as the test, with what it has started. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { onTestFinished } from "vitest"
 
 export interface Ended {
   readonly code: number | null
@@ -29,8 +29,11 @@ export class Child {
     this.#process = spawn(command, args, {
       cwd: join(import.meta.dirname, "../fixtures"),
       env: { ...process.env, FORCE_COLOR: undefined, ...options.env },
-      stdio: [options.stdin ?? "ignore", "pipe", "pipe"]
+      stdio: [options.stdin ?? "ignore", "pipe", "pipe"],
+      // It leads a group, which can be ended as a whole.
+      detached: true
     })
+    onTestFinished(() => this.#killGroup())
     this.#ended = once(this.#process, "close")
     if (options.readStdout !== false)
       this.#process.stdout?.on("data", (data: Buffer) => this.#hear(() => (this.#stdout += data.toString())))
@@ -73,14 +76,6 @@ export class Child {
     return this
   }
 
-  /** To the process that this one has started: from outside, the first process of a container. */
-  signalInner(signal: NodeJS.Signals): this {
-    this.#firstSignal ??= performance.now()
-    const children = readFileSync(`/proc/${this.#process.pid}/task/${this.#process.pid}/children`, "utf8")
-    process.kill(Number(children), signal)
-    return this
-  }
-
   closeStdin(): this {
     this.#firstSignal ??= performance.now()
     this.#process.stdin?.end()
@@ -103,6 +98,16 @@ export class Child {
       stdout: this.#stdout,
       stderr: this.#stderr,
       stopMillis
+    }
+  }
+
+  #killGroup(): void {
+    const { pid } = this.#process
+    if (pid === undefined) return
+    try {
+      process.kill(-pid, "SIGKILL")
+    } catch {
+      // Gone, as it should be.
     }
   }
 
