@@ -10,6 +10,7 @@ import { isatty } from "node:tty"
 import { prepareFolder, serveControl } from "./internal/controlServer.ts"
 import { controlPath } from "./internal/controlPath.ts"
 import { holdSockets } from "./internal/HeldSockets.ts"
+import { IsLeaving } from "./internal/IsLeaving.ts"
 import { Ledger } from "./internal/Ledger.ts"
 import { parseListenAddress } from "./internal/ListenAddress.ts"
 import { sayer } from "./internal/sayer.ts"
@@ -43,7 +44,7 @@ export interface Options {
    */
   readonly listen?: ReadonlyArray<string> | undefined
   /**
-   * From the stop signal to the kill of the whole process group, half a second later.
+   * From the stop signal to the kill of the whole process group, 0.9 seconds later.
    *
    * @default the grace period of the application, which it tells; 25 seconds when it tells nothing
    */
@@ -181,10 +182,17 @@ const millis = (duration: Duration.Input): number => Duration.toMillis(Duration.
 /** Until the scope closes. */
 const ownSignals = (supervision: Supervision): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
+    const isLeaving = yield* IsLeaving
     const own = (signals: ReadonlyArray<NodeJS.Signals>, act: (signal: NodeJS.Signals) => void) =>
       Effect.acquireRelease(
         Effect.sync(() => signals.forEach((signal) => process.on(signal, act))),
-        () => Effect.sync(() => signals.forEach((signal) => process.off(signal, act)))
+        () =>
+          Effect.sync(() =>
+            signals.forEach((signal) => {
+              if (isLeaving) process.on(signal, () => {})
+              process.off(signal, act)
+            })
+          )
       )
     yield* own(["SIGTERM", "SIGINT", "SIGQUIT"], (signal) => supervision.stop(signal))
     yield* own(["SIGUSR1", "SIGUSR2"], (signal) => supervision.handOn(signal))

@@ -145,7 +145,7 @@ describe("a reload", () => {
       yield* stage.settled
       yield* TestClock.adjust("5 seconds")
       expect(yield* stage.settled).toEqual(["SIGTERM to 2", "manager: READY=1"])
-      yield* TestClock.adjust("1499 millis")
+      yield* TestClock.adjust("1899 millis")
       expect(yield* stage.settled).toEqual([])
       yield* TestClock.adjust("1 millis")
       expect(yield* stage.settled).toEqual(["kill 2"])
@@ -240,7 +240,7 @@ describe("a stop", () => {
     })
   )
 
-  it.effect("has the deadline that the application tells, and half a second more", () =>
+  it.effect("has the deadline that the application tells, and 0.9 seconds more", () =>
     Effect.gen(function* () {
       const stage = yield* Stage.start({ gracePeriod: undefined })
       const event = { _tag: "AppStarting", at: 0, name: "app", epochMillis: 0, gracePeriod: 3000 }
@@ -248,7 +248,7 @@ describe("a stop", () => {
       stage.supervision.stop("SIGTERM")
       stage.supervision.stop("SIGTERM")
       yield* stage.settled
-      yield* TestClock.adjust("3499 millis")
+      yield* TestClock.adjust("3899 millis")
       expect(yield* stage.settled).toEqual([])
       yield* TestClock.adjust("1 millis")
       expect(yield* stage.settled).toEqual(["kill 1"])
@@ -263,10 +263,10 @@ describe("a stop", () => {
       yield* stage.settled
       stage.supervision.stop("SIGTERM")
       expect(yield* stage.settled).toEqual(["manager: STOPPING=1", "SIGTERM to 1", "SIGTERM: stopping"])
-      yield* TestClock.adjust("1500 millis")
+      yield* TestClock.adjust("1900 millis")
       expect(yield* stage.settled).toEqual([
         "kill 1",
-        "generation 1 (pid 1001) has not ended within 1s 500ms: it is killed, with its process group"
+        "generation 1 (pid 1001) has not ended within 1s 900ms: it is killed, with its process group"
       ])
       stage.life(1).ends({ signal: "SIGKILL" })
       expect(yield* exitCode(stage)).toBe(137)
@@ -292,7 +292,7 @@ describe("a stop", () => {
       const stage = yield* serving
       stage.life(1).says({ STOPPING: "1" })
       yield* stage.settled
-      yield* TestClock.adjust("1499 millis")
+      yield* TestClock.adjust("1899 millis")
       expect(yield* stage.settled).toEqual([])
       yield* TestClock.adjust("1 millis")
       expect(yield* stage.settled).toEqual(["kill 1"])

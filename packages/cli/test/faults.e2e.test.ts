@@ -15,7 +15,7 @@ const tolerance = 5000
 /** What a blocked process was sent is counted from the look before, which on a busy machine was a while ago. */
 const early = 500
 /** What a supervisor waits on top. */
-const patience = 500
+const patience = 900
 
 const sentences: Readonly<Record<Ending, string>> = {
   itself: "ends by itself in time, and its exit code is that of its outcome",

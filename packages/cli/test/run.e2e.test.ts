@@ -43,6 +43,14 @@ describe("the exit code is the application's", () => {
     })
   }
 
+  test("when signals still come while the supervisor leaves: 0", async () => {
+    const app = supervise(`process.on("SIGTERM", () => process.exit(0)); ${idle}`)
+    await app.until(ready)
+    const storm = setInterval(() => app.signal("SIGTERM"))
+    onTestFinished(() => clearInterval(storm))
+    expect(await app.exited).toBe(0)
+  })
+
   test("a command that does not exist ends with 127, and is not tried again", async () => {
     const app = new Supervised({ command: ["./no-such-command"] })
     open.push(app)

@@ -15,6 +15,7 @@ import { ask } from "./controlClient.ts"
 import { controlPath } from "./controlPath.ts"
 import { notRunning } from "./exitCode.ts"
 import { duration, Failed, failed, messageOf, where } from "./flags.ts"
+import { IsLeaving } from "./IsLeaving.ts"
 import { parseListenAddress } from "./ListenAddress.ts"
 import { service } from "./serviceCommands.ts"
 import { statusText } from "./statusText.ts"
@@ -35,7 +36,7 @@ const run = Command.make(
     ),
     grace: duration(
       "grace",
-      "From the stop signal to the kill of the process group, half a second later (default: the grace period of the application)"
+      "From the stop signal to the kill of the process group, 0.9 seconds later (default: the grace period of the application)"
     ).pipe(Flag.optional),
     readyTimeout: duration(
       "ready-timeout",
@@ -74,7 +75,7 @@ const run = Command.make(
       readyTimeout: Option.getOrUndefined(readyTimeout),
       restartWindow: Option.getOrUndefined(restartWindow),
       restartSchedule: Option.getOrUndefined(Option.map(backoff, Supervisor.backoff))
-    })
+    }).pipe(Effect.provideService(IsLeaving, true))
     const exitCode = yield* Effect.catchTag(running, "SupervisorError", (error) =>
       failed(error.message, error.reason === "Unsupported" ? exitCodes.configuration : 1)
     )

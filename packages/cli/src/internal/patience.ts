@@ -1,8 +1,8 @@
 /** How long what was told to stop may take, in milliseconds. */
 import type { Child } from "./Child.ts"
 
-/** The application leaves by itself at its deadline; this is what it has for that. */
-export const margin = 500
+/** The application leaves by itself at its deadline, or its watchdog ends it, which first has a report to write: this is for that. */
+export const margin = 900
 
 /** What applications under `NodeApp.run` have by default, for those that tell nothing. */
 export const defaultGracePeriod = 25_000

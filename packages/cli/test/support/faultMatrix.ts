@@ -52,7 +52,7 @@ const kinds: Readonly<Record<Fault, Kind>> = {
  * - `either`: at its deadline, as `itself` or as `named`.
  * - `unnamed`: as `named`, without hooks and without a line.
  * - `leaving`: killed by its watchdog at its deadline, when its report was written already.
- * - `supervisor`: killed by its supervisor, half a second after its deadline.
+ * - `supervisor`: killed by its supervisor, 0.9 seconds after its deadline.
  * - `memory`: aborted by V8 before its deadline, or as `named` or `unnamed`.
  * - `never`: not before somebody outside sees to it; nobody does here.
  */

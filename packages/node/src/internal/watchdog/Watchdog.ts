@@ -167,7 +167,8 @@ export class Watchdog {
     }
     const words = this.#app?.lastWordsUnsafe() ?? []
     // Between two of its turns a flood of them is nowhere; it was somewhere before.
-    const block = { ...lastWords, stack: stack.some(isOwnFrame) ? stack : lastWords.stack }
+    const isNowhere = lastWords.stack.length > 0 && !stack.some(isOwnFrame)
+    const block = { ...lastWords, stack: isNowhere ? lastWords.stack : stack }
     const report = killedReport([...this.#options.events(), ...words], block, now() - this.#began, this.#options.style)
     return JSON.stringify({ stack, report } satisfies Answer)
   }

@@ -34,6 +34,8 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
   const silentMillis = 20
   /** Nobody waits for the answer to where it is. */
   const whereMillis = 5000
+  /** At the end, where a flood is: between two of its turns it is nowhere. */
+  const mostQuestions = 10
   /** For the emergency hooks, all together. */
   const hooksMillis = 500
   /** For what is said and saved; then for who does it in another way. */
@@ -163,9 +165,17 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
   /** What it does before it is killed. Answers whether it is to be killed all the same. */
   const leaveWord = async (at: number): Promise<boolean> => {
     const first = untaken[0] && { signal: untaken[0].signal, ago: at - untaken[0].at }
-    const block = { millis: at - beat(), untaken: first, stack: stall?.stack ?? [] }
+    const millis = at - beat()
     // It has been asked where it is for a while: code that can answer would have.
-    const patience = stall?.askedAt === undefined ? answerMillis : answerMillis - (at - stall.askedAt)
+    let patience = stall?.askedAt === undefined ? answerMillis : answerMillis - (at - stall.askedAt)
+    let stack = stall?.stack ?? []
+    // A block that began a moment ago has hardly been asked yet.
+    for (let asked = 0; asked < mostQuestions && patience > 0 && !isSomewhere(stack); asked++) {
+      const answer = await ask({ lastWords: undefined }, Math.max(patience, silentMillis))
+      if (answer === undefined) patience = 0
+      else stack = answer.stack
+    }
+    const block = { millis, untaken: first, stack }
     // Who has told the end already has no more to say than what holds the process since.
     const answer = await ask({ lastWords: hasEnded ? undefined : block }, Math.max(patience, silentMillis))
     // Somebody has come to see what it does.
@@ -242,6 +252,8 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
     endAt(at + start.gracePeriod, () => beat() === blocked)
   }
 
+  const isSomewhere = (stack: ReadonlyArray<string>): boolean => stack.some((frame) => !frame.includes("node:"))
+
   const locate = async (block: Stall): Promise<void> => {
     const answer = await ask({ lastWords: undefined }, whereMillis)
     block.askedAt = undefined
@@ -282,7 +294,7 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
     const block = (stall ??= { stack: [], askedAt: undefined, isTold: false })
     if (isStopping || untaken.length > 0) void import(data.reportModule).catch(() => {})
     // Between two of its turns a flood of them is nowhere: it is asked again.
-    if (block.askedAt === undefined && !block.stack.some((frame) => !frame.includes("node:"))) {
+    if (block.askedAt === undefined && !isSomewhere(block.stack)) {
       block.askedAt = at
       void locate(block)
     }
@@ -292,10 +304,10 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
     }
   }
 
-  // Of a blocked main thread that was told to stop more is wanted, as when it is told again.
+  /** The next look is when the main thread should have been heard of; when it was not, signals may come at any time. */
   const turn = (): void => {
     look()
-    setTimeout(turn, stall !== undefined && (isStopping || untaken.length > 0) ? pollMillis : data.beatMillis)
+    setTimeout(turn, Math.max(missedMillis - age(), pollMillis))
   }
   turn()
 
