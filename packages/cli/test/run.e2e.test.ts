@@ -99,9 +99,9 @@ describe("a stop", () => {
     const from = performance.now()
     app.signal("SIGTERM")
     expect(await app.exited).toBe(137)
-    expect(performance.now() - from).toBeGreaterThan(800)
-    expect(performance.now() - from).toBeLessThan(2800)
-    expect(app.output).toContain("has not ended within 800ms: it is killed, with its process group")
+    expect(performance.now() - from).toBeGreaterThan(1200)
+    expect(performance.now() - from).toBeLessThan(3200)
+    expect(app.output).toContain("has not ended within 1s 200ms: it is killed, with its process group")
     await gone(below)
   })
 

@@ -18,6 +18,7 @@ import { killedReport } from "./killedReport.ts"
 import { type Answer, type FromThread, type Question, type ReportStyle, Slots } from "./messages.ts"
 import type { ThreadData, ToThread } from "./messages.ts"
 import { findSignalPipe } from "./SignalPipe.ts"
+import { speech } from "./speech.ts"
 import { untakenSignals } from "./untakenSignals.ts"
 import { watch } from "./watch.ts"
 import { writeDown } from "./writeDown.ts"
@@ -30,7 +31,7 @@ const stoppingBeatMillis = 50
 const mostFrames = 30
 
 /** Some bundlers and loaders wrap each function in a call of theirs, which keeps its name. */
-const program = `const __name = (named) => named; (${watch.toString()})((${untakenSignals.toString()})(), ${writeDown.toString()})`
+const program = `const __name = (named) => named; (${watch.toString()})((${untakenSignals.toString()})(), (${speech.toString()})(${writeDown.toString()}))`
 
 export interface WatchdogOptions {
   readonly name: string

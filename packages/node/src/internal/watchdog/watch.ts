@@ -3,9 +3,9 @@
  */
 import type { Event } from "quiesce/Event"
 import type { SignalPipe } from "./SignalPipe.ts"
-import type { Answer, Block, FromThread, KilledReport, Question, ThreadData, ToThread, Words } from "./messages.ts"
+import type { Answer, Block, FromThread, KilledReport, Question, ThreadData, ToThread } from "./messages.ts"
+import type { speech } from "./speech.ts"
 import type { untakenSignals } from "./untakenSignals.ts"
-import type { writeDown } from "./writeDown.ts"
 
 /**
  * The whole program of the thread. It is sent there as text, so it refers to nothing outside of itself and what it is given.
@@ -13,9 +13,11 @@ import type { writeDown } from "./writeDown.ts"
  * The main thread is questioned through the inspector. V8 handles such a request as an interrupt, on top of whatever runs:
  * between two steps of a loop or of a regular expression, and in `Atomics.wait`. Native code that does not return answers nothing.
  */
-export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof writeDown): void => {
-  const fs = process.getBuiltinModule("node:fs")
-  const { Worker, parentPort, workerData } = process.getBuiltinModule("node:worker_threads")
+export const watch = (
+  signals: ReturnType<typeof untakenSignals>,
+  { speak, write }: ReturnType<typeof speech>
+): void => {
+  const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads")
   const data: ThreadData = workerData
   const shared = new BigInt64Array(data.shared)
 
@@ -38,9 +40,8 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
   const mostQuestions = 10
   /** For the emergency hooks, all together. */
   const hooksMillis = 500
-  /** For what is said and saved; then for who does it in another way. */
-  const sayMillis = 100
-  const saveMillis = 400
+  /** For the module that makes the report. */
+  const reportMillis = 400
   /** A block that lasts so many times the threshold may have no end: it is told of while it lasts. */
   const longStalls = 10
   const mostRecurring = 1000
@@ -50,6 +51,7 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
     /** Since when it is being asked where it is. */
     askedAt: number | undefined
     isTold: boolean
+    isSignalTold: boolean
   }
 
   const events: Array<Extract<ToThread, { readonly _tag: "Event" }>> = []
@@ -103,33 +105,6 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
       }
     })
 
-  const write = (text: string): Promise<unknown> =>
-    new Promise((resolve) => {
-      const bytes = Buffer.from(text)
-      // Not by this thread: a pipe that nobody reads would hold it.
-      const rest = (from: number): void =>
-        fs.write(2, bytes, from, (error, count) => {
-          if (error?.code === "EAGAIN") setTimeout(rest, 5, from)
-          else if (error !== null || from + count >= bytes.length) resolve(undefined)
-          else rest(from + count)
-        })
-      rest(0)
-    })
-
-  const save = (path: string, json: string): Promise<unknown> =>
-    new Promise((resolve) => {
-      fs.writeFile(`${path}.part`, json, () => fs.rename(`${path}.part`, path, resolve))
-    })
-
-  /** With limits, since pipes that nobody reads hang, and disks do: these may hold all threads that Node has for files, too. */
-  const speak = async (words: Words): Promise<void> => {
-    const { json, path, text } = words
-    const done = Promise.all([write(text), path !== undefined && save(path, json)]).then(() => true)
-    if (await Promise.race([done, after(sayMillis)])) return
-    const thread = new Worker(`(${scribe.toString()})()`, { eval: true, workerData: words, env: {}, execArgv: [] })
-    await Promise.race([done, new Promise((resolve) => thread.on("exit", resolve)), after(saveMillis)])
-  }
-
   const line = (what: string, stack: ReadonlyArray<string>): string => {
     const message = `${data.name} ${what}`
     return data.style.json
@@ -181,7 +156,9 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
     // Somebody has come to see what it does.
     if (isInspected()) return false
     const told = { ...block, stack: answer?.stack ?? block.stack }
-    const report = hasEnded ? undefined : (answer?.report ?? (await Promise.race([reportOf(told), after(saveMillis)])))
+    const report = hasEnded
+      ? undefined
+      : (answer?.report ?? (await Promise.race([reportOf(told), after(reportMillis)])))
     const why = `its event loop has been blocked for ${Math.round(told.millis)} ms`
     const held = told.stack.length === 0 ? ", held by native code, perhaps of another worker thread" : ""
     const text = report === undefined ? line(`is killed: ${why}${held}`, told.stack) : `${report.text}\n`
@@ -234,19 +211,17 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
       if (since - (known.get(signal) ?? -Infinity) < data.cooldownMillis) continue
       known.set(signal, at)
       untaken.push({ signal, at: since })
-      if (untaken.length === 1) signalled(signal, since)
+      if (untaken.length === 1) signalled(since)
       if (taken + untaken.length < data.lastSignal) continue
       void write(line(`cannot take ${signal} either, and is killed at once`, []))
       return void end()
     }
   }
 
-  const signalled = (signal: string, at: number): void => {
+  const signalled = (at: number): void => {
     Atomics.store(shared, data.slots.signalled, BigInt(Math.round(at * 1e6)))
     const start = events[0]?.event
     if (isStopping || start?._tag !== "AppStarting") return
-    const what = `is blocked and cannot take ${signal}: unless it comes back, it is killed when its grace period is over`
-    void write(line(what, stall?.stack ?? []))
     // One that has come back takes the signal itself.
     const blocked = lastBeat
     endAt(at + start.gracePeriod, () => beat() === blocked)
@@ -291,12 +266,18 @@ export const watch = (signals: ReturnType<typeof untakenSignals>, scribe: typeof
     if (data.signalPipe !== undefined) hear(data.signalPipe, Math.max(lastHeard, seen), at)
     lastHeard = at
     if (still < lateMillis) return
-    const block = (stall ??= { stack: [], askedAt: undefined, isTold: false })
+    const block = (stall ??= { stack: [], askedAt: undefined, isTold: false, isSignalTold: false })
     if (isStopping || untaken.length > 0) void import(data.reportModule).catch(() => {})
     // Between two of its turns a flood of them is nowhere: it is asked again.
     if (block.askedAt === undefined && !isSomewhere(block.stack)) {
       block.askedAt = at
       void locate(block)
+    }
+    const [first] = untaken
+    if (first !== undefined && !isStopping && !block.isSignalTold && still >= data.stallMillis) {
+      block.isSignalTold = true
+      const end = "unless it comes back, it is killed when its grace period is over"
+      void write(line(`is blocked and cannot take ${first.signal}: ${end}`, block.stack))
     }
     if (!block.isTold && still >= longStalls * data.stallMillis) {
       block.isTold = true
