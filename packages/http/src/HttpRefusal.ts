@@ -12,7 +12,7 @@ import { contentType, headersOf, problemOf, type Refusal } from "./internal/refu
 export interface Options {
   /**
    * What the `Retry-After` header says, in whole seconds, at least 1. For what is `Unavailable` it is not sooner than the next
-   * attempt, and there is no header when that is not tried again.
+   * attempt, and there is no header when that has been given up.
    *
    * @default 1 second
    */
@@ -26,12 +26,12 @@ const members = {
   detail: Schema.String
 }
 
-const { attempts, component, next, state } = Unavailable.fields
+const { attempts, component, next, retryIn, state } = Unavailable.fields
 
 const Body = Schema.Union([
   Schema.Struct({ ...members, _tag: Schema.Literal("AtCapacity"), kind: Schema.String, capacity: Schema.Number }),
   Schema.Struct({ ...members, _tag: Schema.Literal("ShuttingDown"), kind: Schema.String }),
-  Schema.Struct({ ...members, _tag: Schema.Literal("Unavailable"), attempts, component, next, state })
+  Schema.Struct({ ...members, _tag: Schema.Literal("Unavailable"), attempts, component, next, retryIn, state })
 ]).pipe(HttpApiSchema.asJson({ contentType }), HttpApiSchema.status(503))
 
 /** A proxy on the way may have taken the header away, or have its own: a client reads the error all the same. */

@@ -159,13 +159,15 @@ describe("a route whose optional component is not up", () => {
     const answer = await answerOf(service, "/")
     const retryAfter = Number(/retry-after: (\d+)/.exec(answer)?.[1])
     expect([retryAfter > 3000, retryAfter <= 3600]).toEqual([true, true])
+    const retryIn = Number(/"retryIn":([\d.]+)/.exec(answer)?.[1])
+    expect(Math.ceil(retryIn / 1000)).toBe(retryAfter)
     const detail = "Cache is not available now; retry later"
-    const told = { _tag: "Unavailable", component: "Cache", state: "Down", attempts: 1, next: "retry" }
+    const told = { _tag: "Unavailable", component: "Cache", state: "Down", attempts: 1, next: "retry", retryIn }
     expect(answer).toBe(refusal(body({ status: 503, detail, ...told }), retryAfter))
     await service.stop()
   })
 
-  test("has no Retry-After when it is not tried again", async () => {
+  test("has no Retry-After when it has been given up", async () => {
     const service = await without(Schedule.recurs(0))
     await service.told("OptionalDown")
     const answer = await answerOf(service, "/")
@@ -213,7 +215,7 @@ describe("an endpoint of an HttpApi that declares its refusals", () => {
     expect(errors).toEqual([
       new AtCapacity({ kind: "uploads", capacity: 1 }),
       new ShuttingDown({ kind: "uploads" }),
-      new Unavailable(away)
+      new Unavailable({ ...away, retryIn: 4200 })
     ])
     await service.stop()
   })

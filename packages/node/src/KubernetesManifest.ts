@@ -127,11 +127,14 @@ const write = (object: unknown): string => {
       if (typeof scalar.value === "string" && !isPlain(scalar.value)) scalar.type = "QUOTE_DOUBLE"
     }
   })
-  return document.toString({ lineWidth: 0 })
+  // Quoted as they are, each of these would be refused, or read as the end of a line.
+  return document.toString({ lineWidth: 0 }).replaceAll(/[\u007F-\u009F\u2028\u2029]/g, escaped)
 }
 
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+
 const isPlain = (text: string): boolean =>
-  /^[A-Za-z/]/.test(text) && !/^(y|n|yes|no|on|off|true|false|null)$/i.test(text)
+  /^[A-Za-z/][\x20-\x7E]*$/.test(text) && !/^(y|n|yes|no|on|off|true|false|null)$/i.test(text)
 
 interface Times {
   /** Until the pod is killed. */

@@ -172,10 +172,15 @@ describe("the manifests of an application", () => {
   it.effect("keep every text a text", () =>
     Effect.gen(function* () {
       const words = ["yes", "on", "off", "y", "NO", "Null", "~", "", "=", "<<", ".inf", "a: b\n- c #", "plain"]
+      const characters = ["a\u2028b", "a\u2029b", "a\u0085b", "a\u007Fb", "a\u009Fb", "caf\u00E9", "\u{1F680}"]
       const numbers = ["0123", "08", "0o17", "0x1F", "1e3", "1_000", "12:30", "+1", "2026-01-01"]
-      const environment = Object.fromEntries([...words, ...numbers].map((text, index) => [`TEXT_${index}`, text]))
+      const environment = Object.fromEntries(
+        [...words, ...numbers, ...characters].map((text, index) => [`TEXT_${index}`, text])
+      )
       const options = { environment: { ...environment, YES: "", N: "" }, namespace: "shop", name: "on" }
       const yaml = Result.getOrThrow(yield* render(budgets, options))
+      // What the readers of YAML take for the end of a line, or do not take at all.
+      expect(yaml).not.toMatch(/[\u007F-\u009F\u2028\u2029]/)
       // Kubernetes reads the older YAML, and others who check the file may read the newer.
       for (const version of ["1.1", "1.2"] as const) {
         const deployment = parseAllDocuments(yaml, { version })[1]?.toJS() as Deployment

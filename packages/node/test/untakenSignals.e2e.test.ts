@@ -94,21 +94,84 @@ describe.runIf(process.platform === "linux")("a signal that a blocked event loop
     expect([child.signal, report.reason]).toEqual(["SIGKILL", { _tag: "Signal", signal: "SIGTERM" }])
   })
 
+  const elsewhere = `Effect.andThen(
+    Effect.andThen(lifecycle.running, lifecycle.requestStop({ _tag: "Finished" })),
+    Effect.callback((resume) => void process.once("SIGTERM", () => resume(Effect.void))))`
   for (const [what, least, moment, ladder] of [
     ["the second ends the process", 2, undefined, undefined],
     ["the second ends a stop", 2, "lifecycle.stopping", undefined],
+    ["the second ends a stop that something else has begun", 2, elsewhere, undefined],
     ["the third ends the process, where the ladder has three rungs,", 3, undefined, '["Graceful", "Interrupt", "Exit"]']
   ] as const) {
     it(`has others behind it: ${what} at once, with emergency hooks and a report`, async () => {
-      const app = new Blocked({ moment, options: `gracePeriod: "60 seconds", escalation: ${ladder}` })
-      await app.child.says(moment === undefined ? blocked : "-> Running")
+      const before = `yield* lifecycle.onStopping("endless", Effect.never)`
+      const options = `gracePeriod: "60 seconds", drain: "50 seconds", escalation: ${ladder}`
+      const app = new Blocked({ moment, before, options })
+      await app.child.says(moment === undefined ? blocked : moment === elsewhere ? "-> Draining" : "-> Running")
       expect(await app.press("SIGTERM")).toBeGreaterThanOrEqual(least)
       const { signal, stderr } = await app.child.ended()
-      expect([signal, app.saves, app.report.reason]).toEqual(["SIGKILL", 1, { _tag: "Signal", signal: "SIGTERM" }])
+      expect([signal, app.saves]).toEqual(["SIGKILL", 1])
+      expect(app.report.reason._tag).toBe(moment === elsewhere ? "Finished" : "Signal")
       expect(stderr).toContain("cannot take SIGTERM either, and is killed at once")
       expect(app.report.duration).toBeLessThan(app.report.gracePeriod)
     })
   }
+
+  it("is not lost when thousands of others leave it no room", async () => {
+    const { stdout } = await Child.inline(`
+      import fs from "node:fs"
+      import { findSignalPipe } from "../../src/internal/watchdog/SignalPipe.ts"
+      import { untakenSignals } from "../../src/internal/watchdog/untakenSignals.ts"
+      const taken = { SIGUSR2: 0, SIGTERM: 0, SIGWINCH: 0 }
+      for (const signal in taken) process.on(signal, () => taken[signal]++)
+      const pipe = findSignalPipe()
+      const signals = untakenSignals()
+      for (let i = 0; i < 3900; i++) process.kill(process.pid, "SIGUSR2")
+      process.kill(process.pid, "SIGTERM")
+      const { readSync } = fs
+      fs.readSync = (...args) => {
+        const length = readSync(...args)
+        process.kill(process.pid, "SIGWINCH")
+        return length
+      }
+      signals.look(pipe)
+      fs.readSync = readSync
+      setTimeout(() => {
+        signals.forget(pipe)
+        setTimeout(() => console.log(JSON.stringify(taken)))
+      }, 100)`).ended()
+    expect(JSON.parse(stdout)).toEqual({ SIGUSR2: 3900, SIGTERM: 1, SIGWINCH: 1 })
+  })
+
+  it("has its whole grace period when the process stood still before it came", async () => {
+    const app = new Blocked({ block: untilFree(4500), options: "gracePeriod: 3000" })
+    await app.child.says(blocked)
+    process.kill(app.child.pid, "SIGSTOP")
+    await new Promise((resolve) => setTimeout(resolve, 3500))
+    process.kill(app.child.pid, "SIGCONT")
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const { code } = await app.child.signal("SIGTERM").ended()
+    expect([code, app.report.outcome._tag]).toEqual([0, "Clean"])
+  })
+
+  it("is seen when others were there as the application began, and when it came before that", async () => {
+    // The others come in the very step in which it is found out where signals can be seen.
+    const begin = (what: string): Child =>
+      Child.inline(`
+        import * as Effect from "effect/Effect"
+        import * as Layer from "effect/Layer"
+        import * as NodeApp from "@quiesce/node/NodeApp"
+        process.on("SIGWINCH", () => {})
+        const hangs = Layer.effectDiscard(Effect.sync(() => { console.error("hangs"); for (;;); }))
+        NodeApp.run(hangs, { name: "it", gracePeriod: 1000, get watchdog() { process.kill(process.pid, "SIGWINCH") } })
+        ${what}`)
+    const later = await begin("").says("hangs")
+    for (const child of [later.signal("SIGTERM"), begin('process.kill(process.pid, "SIGTERM")')]) {
+      const { signal, stderr } = await child.ended()
+      expect(signal).toBe("SIGKILL")
+      expect(stderr).toMatch(/it was forced out after .* of 1 s \(SIGTERM, exit code 137\)/)
+    }
+  })
 
   it("counts once when a wrapper repeats it, and the loop has taken the first", async () => {
     const app = new Blocked({ moment: "lifecycle.stopping", options: "gracePeriod: 2000" })
@@ -130,13 +193,16 @@ describe.runIf(process.platform === "linux")("a signal that a blocked event loop
   })
 
   it("is none of a stop when it asks for the status or a reload, or tells of the end of a child process", async () => {
-    const before = `
-      for (let i = 0; i < 20; i++) spawn("sleep", ["0.5"])
-      yield* lifecycle.onReloadRequested("settings", (trigger) => console.log("asked by " + trigger))`
-    const app = new Blocked({ before, block: untilFree(2500), options: short })
+    const before = `for (let i = 0; i < 20; i++) spawn("sleep", ["0.5"])`
+    // As what comes up late can have something to reload.
+    const reloads = `lifecycle.onReloadRequested("settings", (trigger) => console.log("asked by " + trigger))`
+    const moment = `Effect.andThen(Effect.andThen(lifecycle.running, ${reloads}), Effect.sleep(500))`
+    const app = new Blocked({ before, moment, block: untilFree(2500), options: short })
     await app.child.says(blocked)
-    app.child.signal("SIGUSR2").signal("SIGHUP").signal("SIGHUP")
-    await app.child.says("free again")
+    app.child.signal("SIGUSR2")
+    const { child } = app
+    const again = setInterval(() => child.signal("SIGHUP"), 400)
+    await child.says("free again").finally(() => clearInterval(again))
     await app.child.says("asked by SIGHUP")
     await app.child.says("blocked is Running")
     const { code, stderr } = await app.child.signal("SIGTERM").ended()

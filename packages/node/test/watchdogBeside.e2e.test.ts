@@ -113,4 +113,28 @@ describe("a start that fails", () => {
       expect(stderr).toMatch(/the event loop was blocked for .* by hang/)
     })
   }
+
+  for (const [what, first] of [
+    ["blocked for a while before", "for (const end = performance.now() + 900; performance.now() < end;);"],
+    ["something else to release before", ""]
+  ] as const) {
+    it(`and had ${what} has one grace period for all of that`, async () => {
+      const child = Child.inline(`
+        import * as Effect from "effect/Effect"
+        import * as Layer from "effect/Layer"
+        import * as NodeApp from "@quiesce/node/NodeApp"
+        import * as Component from "quiesce/Component"
+        function hang() { for (;;); }
+        const releases = (name, release) => Layer.effectDiscard(Effect.acquireRelease(Effect.void, () => release)).pipe(Component.make(name))
+        const below = releases("below", Effect.sync(hang))
+        const first = Effect.andThen(Effect.sync(() => { ${first} }), Effect.sleep(500))
+        const above = releases("above", ${first === "" ? "Effect.sleep(1500)" : "Effect.andThen(first, Effect.sync(hang))"})
+        const failing = Layer.effectDiscard(Effect.andThen(Effect.sleep(50), Effect.fail(new Error("no disk"))))
+        NodeApp.run(failing.pipe(Layer.provideMerge(above), Layer.provideMerge(below)), { name: "it", gracePeriod: 2000 })`)
+      const { signal, stderr } = await child.ended()
+      expect(signal).toBe("SIGKILL")
+      expect(stderr).toMatch(/it was forced out after 2(\.\d+)? s of 2 s/)
+      expect(stderr).toMatch(/the event loop was blocked for .* by hang/)
+    })
+  }
 })

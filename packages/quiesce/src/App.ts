@@ -87,6 +87,8 @@ export interface App {
    * has waited for somebody to take it; they count as part of the grace period.
    */
   readonly signalUnsafe: (signal: string, late?: number) => void
+  /** How many stop signals it has taken so far; repeats within the cooldown count as one. */
+  readonly signalsUnsafe: () => number
   /** Asks for a stop, synchronously; see `Lifecycle.requestStop`. */
   readonly requestStopUnsafe: (reason: StopReason.StopReason) => void
   /** Asks for a reload, synchronously; see `Lifecycle.requestReload`. A platform does so for SIGHUP, and else for a stop. */
@@ -157,6 +159,7 @@ export const start = <A, E, R>(
     return {
       lifecycle,
       signalUnsafe: pipeline.signal,
+      signalsUnsafe: () => pipeline.phase.signals,
       requestStopUnsafe: pipeline.requestStop,
       requestReloadUnsafe: (trigger) => pipeline.reloads.request(trigger),
       mayReloadUnsafe: () => pipeline.reloads.configured,

@@ -62,7 +62,7 @@ export const TaskReport = Schema.Struct({
  * - `stragglers`: accepted work that did not finish in its budget, by kind, of the start and of the stop.
  * - `criticalSections`: those that the stop had to wait for.
  * - `tasks`: every name that tasks have had, how many of their runs failed and were restarted, and how the last of them ended,
- *   as far as it was told; of more than a thousand names, the others together and those of them that have failed.
+ *   as far as the log has kept it; of more than a thousand names, the others together and those of them that have failed.
  * - `failures`: one line for each failure of the whole life, as far as the log has kept it; of a task that failed several times,
  *   one.
  * - `lingering`: what held the process after everything was released.

@@ -13,7 +13,7 @@ import * as Schema from "effect/Schema"
  * - `retryIn`: milliseconds to the next attempt, while one is waited for.
  *
  * **When to use**: do without it. `useOr` of its handle takes the way around in the same step. Where there is none,
- * `@quiesce/http` answers with 503 by itself, and `Retry-After` unless it is not tried again.
+ * `@quiesce/http` answers with 503 by itself, and `Retry-After` unless it has been given up.
  *
  * @example
  * ```ts

@@ -1,7 +1,7 @@
 /** How long what was told to stop may take, in milliseconds. */
 import type { Child } from "./Child.ts"
 
-/** The application leaves by itself at its deadline, or its watchdog ends it, which first has a report to write: this is for that. */
+/** The application leaves by itself at its deadline, or its watchdog ends it, which is given time to write its report. */
 export const margin = 900
 
 /** What applications under `NodeApp.run` have by default, for those that tell nothing. */

@@ -60,7 +60,7 @@ export const untilDrain = <A, E, R>(stream: Stream.Stream<A, E, R>): Stream.Stre
 
 /**
  * The 503 of a refused request, with `Retry-After` and a problem document. For what is `Unavailable` it is not sooner than the
- * next attempt, and there is none when that is not tried again.
+ * next attempt, and there is none when that has been given up.
  *
  * **When to use**: in a handler that catches its failures itself, with `Effect.catchTag("AtCapacity", HttpDrain.refuse)`. A
  * refusal that a route lets through is answered so by the server; for the endpoints of an `HttpApi` see `HttpRefusal`.

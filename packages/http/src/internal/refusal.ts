@@ -30,9 +30,17 @@ export const problemOf = (refusal: Refusal) => {
     }
     case "Unavailable": {
       // What it failed with is in the log; it may name what is nobody's business out there.
-      const { _tag, attempts, component, next, state } = refusal
+      const { _tag, attempts, component, next, retryIn, state } = refusal
       const detail = `${component} is not available now${next === "giveUp" ? "" : "; retry later"}`
-      return { ...unavailable(detail), _tag, component, state, attempts, next }
+      return {
+        ...unavailable(detail),
+        _tag,
+        component,
+        state,
+        attempts,
+        next,
+        ...(retryIn !== undefined && { retryIn })
+      }
     }
   }
 }

@@ -8,13 +8,13 @@ import * as Effect from "effect/Effect"
 import type { App } from "quiesce/App"
 
 export const hangUp = (
-  { lifecycle, requestReloadUnsafe, signalUnsafe }: App,
-  /** How many milliseconds a signal that is taken now has waited for the event loop. */
-  waited: () => number | undefined
+  { lifecycle, requestReloadUnsafe }: App,
+  /** As for any other stop signal. */
+  stop: () => void
 ): (() => void) => {
   let kept = false
   const tell = (): void => {
-    if (!requestReloadUnsafe("SIGHUP")) signalUnsafe("SIGHUP", waited())
+    if (!requestReloadUnsafe("SIGHUP")) stop()
   }
   return () => {
     if (lifecycle.stateUnsafe() !== "Starting") return tell()
@@ -26,5 +26,5 @@ export const hangUp = (
 }
 
 /** Whether a SIGHUP that comes now would be a stop signal. */
-export const hangUpStops = ({ lifecycle, mayReloadUnsafe }: App): boolean =>
+export const doesHangUpStop = ({ lifecycle, mayReloadUnsafe }: App): boolean =>
   lifecycle.stateUnsafe() !== "Starting" && !mayReloadUnsafe()

@@ -65,6 +65,8 @@ export const launch = <A, E>(
           style,
           warn
         })
+  // A start that hangs in its first turn does not come to take them.
+  for (const signal of signals.held()) watchdog?.hold(signal)
   let hasEnded = false
   let isLeaving = false
   const notifier = new Notifier(warn)
@@ -141,12 +143,15 @@ export const launch = <A, E>(
     process.stdin.resume()
   }
   signals.answerStatus(() => output.error(statusText(name, started.lifecycle.statusUnsafe())))
-  const waited = (): number | undefined => watchdog?.signalWaited()
-  const hungUp = hangUp(started, waited)
+  const take = (signal: string): void => {
+    started.signalUnsafe(signal, watchdog?.signalWaited())
+    watchdog?.took(signal, started.signalsUnsafe())
+  }
+  const hungUp = hangUp(started, () => take("SIGHUP"))
   signals.deliver((signal) => {
     // "Read your configuration again", where there is one that can be; on Windows, that the console has been closed.
     if (signal === "SIGHUP" && process.platform !== "win32") hungUp()
-    else started.signalUnsafe(signal, waited())
+    else take(signal)
   })
 }
 

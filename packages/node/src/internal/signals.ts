@@ -10,6 +10,8 @@ const stopSignals: ReadonlyArray<NodeJS.Signals> =
   process.platform === "win32" ? ["SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"] : ["SIGTERM", "SIGINT", "SIGHUP"]
 
 export interface HeldSignals {
+  /** What has come so far. */
+  readonly held: () => ReadonlyArray<string>
   /** Delivers what has come so far, and from now on each as it comes. */
   readonly deliver: (to: (signal: string) => void) => void
   /** From now on this is what answers the status signal. */
@@ -25,6 +27,7 @@ export const holdSignals = (name: string, statusSignal: NodeJS.Signals | false):
   // Windows knows no user signals, and Node throws for what the platform does not know.
   if (statusSignal !== false && process.platform !== "win32") process.on(statusSignal, () => status())
   return {
+    held: () => held,
     deliver: (to) => {
       tell = to
       for (const signal of held) to(signal)

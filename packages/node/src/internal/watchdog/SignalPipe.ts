@@ -2,8 +2,8 @@
  * Where libuv's signal handler leaves word for the event loop: a pipe, with 16 bytes for each signal, which hold its number.
  * While the loop is blocked, that is the only place that knows what has come.
  *
- * Nobody tells which of the process's pipes it is, so it is tried: a signal that means nothing is sent, and what has come out
- * of a pipe is put back. Linux only, since elsewhere nobody lists the pipes.
+ * Nobody tells which of the process's pipes it is, so it is tried: a signal that means nothing here is sent, and what has come
+ * out of a pipe is put back. Linux only, since elsewhere nobody lists the pipes.
  */
 import { readdirSync, readFileSync, readlinkSync, readSync, writeSync } from "node:fs"
 import { constants } from "node:os"
@@ -17,7 +17,7 @@ export interface SignalPipe {
 /** Undefined where there is none to be found, as under a permission model that does not let `/proc` be read. */
 export const findSignalPipe = (): SignalPipe | undefined => {
   if (process.platform !== "linux") return undefined
-  // The default is to ignore it, and so does everybody: data that is urgent is a thing of the past.
+  // Nearly nobody uses it, and by default it is ignored: data that is urgent is a thing of the past.
   const nobody = (): void => {}
   try {
     const candidates = ownPipes()
@@ -73,7 +73,8 @@ const holdsTheSignal = ({ read, write }: SignalPipe): boolean => {
   try {
     const length = readSync(read, bytes)
     writeSync(write, bytes, 0, length)
-    return length === 16 && notes[2] === constants.signals.SIGURG
+    // Others may have come before it.
+    return notes.subarray(0, length / 4).some((word, index) => index % 4 === 2 && word === constants.signals.SIGURG)
   } catch {
     // It is empty.
     return false

@@ -13,7 +13,9 @@ import { getCallSites } from "node:util"
 import { Worker } from "node:worker_threads"
 import type { App } from "quiesce/App"
 import { type Event, isRecurring } from "quiesce/Event"
-import { hangUpStops } from "../hangUp.ts"
+import { doesHangUpStop } from "../hangUp.ts"
+import { asking } from "./asking.ts"
+import { killProcess } from "./killProcess.ts"
 import { killedReport } from "./killedReport.ts"
 import { type Answer, type FromThread, type Question, type ReportStyle, Slots } from "./messages.ts"
 import type { ThreadData, ToThread } from "./messages.ts"
@@ -27,11 +29,13 @@ const symbol = "@quiesce/node/watchdog"
 const beatMillis = 250
 /** At the deadline of a stop it matters. */
 const stoppingBeatMillis = 50
+const hooksMillis = 500
 /** Who called is of interest up to a point. */
 const mostFrames = 30
 
 /** Some bundlers and loaders wrap each function in a call of theirs, which keeps its name. */
-const program = `const __name = (named) => named; (${watch.toString()})((${untakenSignals.toString()})(), (${speech.toString()})(${writeDown.toString()}))`
+const parts = `(${asking.toString()})(), (${untakenSignals.toString()})(), (${speech.toString()})(${writeDown.toString()}), ${killProcess.toString()}`
+const program = `const __name = (named) => named; (${watch.toString()})(${parts})`
 
 export interface WatchdogOptions {
   readonly name: string
@@ -74,7 +78,7 @@ export class Watchdog {
   onEvent(event: Event): void {
     if (event._tag === "AppStarting") this.#began = now()
     this.#post({ _tag: "Event", event, recurring: isRecurring(event), began: this.#began })
-    if (event._tag === "StateChanged") this.#tellHangUp()
+    if (event._tag === "StateChanged") this.#beat()
     if (event._tag !== "StopRequested") return
     this.#beat()
     setInterval(() => this.#beat(), stoppingBeatMillis).unref()
@@ -84,11 +88,21 @@ export class Watchdog {
   /** From now on stalls are told, and last words can be spoken. */
   watch(app: App): void {
     this.#app = app
-    this.#tellHangUp()
+    this.#beat()
     this.#tellDeadline()
     this.#thread?.on("message", ({ millis, stack }: FromThread) => app.reportBlockedUnsafe(millis, stack))
     // Who listens holds the process, unless it says again that it does not.
     this.#thread?.unref()
+  }
+
+  /** It came before there was an application. */
+  hold(signal: string): void {
+    this.#post({ _tag: "Held", signal })
+  }
+
+  /** It has been taken, as one of so many stop signals. */
+  took(signal: string, count: number): void {
+    this.#post({ _tag: "Taken", signal, count })
   }
 
   /** Milliseconds that a signal which is taken now has waited for the event loop, as far as that was seen. */
@@ -106,6 +120,7 @@ export class Watchdog {
       mayInspect: this.#inspector !== undefined && (process.permission?.has("inspector") ?? true),
       beatMillis,
       stallMillis: this.#options.stallMillis,
+      hooksMillis,
       signalPipe: findSignalPipe(),
       cooldownMillis: this.#options.cooldownMillis,
       lastSignal: this.#options.lastSignal,
@@ -133,6 +148,9 @@ export class Watchdog {
 
   #beat(): void {
     this.#isInspected()
+    // What can be reloaded may come at any time.
+    const hangUpStops = this.#app !== undefined && doesHangUpStop(this.#app)
+    Atomics.store(this.#shared, Slots.hangUpStops, hangUpStops ? 1n : 0n)
     Atomics.store(this.#shared, Slots.beat, process.hrtime.bigint())
   }
 
@@ -140,11 +158,6 @@ export class Watchdog {
     const isInspected = this.#inspector?.url() !== undefined
     Atomics.store(this.#shared, Slots.inspected, isInspected ? 1n : 0n)
     return isInspected
-  }
-
-  #tellHangUp(): void {
-    const stops = this.#app !== undefined && hangUpStops(this.#app)
-    Atomics.store(this.#shared, Slots.hangUpStops, stops ? 1n : 0n)
   }
 
   #tellDeadline(): void {

@@ -13,6 +13,8 @@ export interface ThreadData {
   /** How often the main thread says that it lives. */
   readonly beatMillis: number
   readonly stallMillis: number
+  /** What the emergency hooks have, all together. */
+  readonly hooksMillis: number
   /** Where the signals are that the main thread has not taken, if that is known. */
   readonly signalPipe: SignalPipe | undefined
   /** Repeats of one signal within this time count as one. */
@@ -44,10 +46,15 @@ export interface ReportStyle {
  */
 export const Slots = { beat: 0, inspected: 1, speaking: 2, signalled: 3, hangUpStops: 4 } as const
 
-/** `began`: when the application did, on the clock that both threads share. */
+/**
+ * - `Event`: `began` is when the application did, on the clock that both threads share.
+ * - `Held`: a signal came before there was an application to take it. `Taken`: it has been; `count` are the stop signals so far.
+ */
 export type ToThread =
   | { readonly _tag: "Event"; readonly event: Event; readonly recurring: boolean; readonly began: number }
   | { readonly _tag: "Deadline"; readonly at: number }
+  | { readonly _tag: "Held"; readonly signal: string }
+  | { readonly _tag: "Taken"; readonly signal: string; readonly count: number }
 
 /** The event loop was blocked for so long, and runs again. */
 export interface FromThread {

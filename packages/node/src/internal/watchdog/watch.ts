@@ -3,19 +3,20 @@
  */
 import type { Event } from "quiesce/Event"
 import type { SignalPipe } from "./SignalPipe.ts"
-import type { Answer, Block, FromThread, KilledReport, Question, ThreadData, ToThread } from "./messages.ts"
+import type { asking } from "./asking.ts"
+import type { killProcess } from "./killProcess.ts"
+import type { Block, FromThread, KilledReport, ThreadData, ToThread } from "./messages.ts"
 import type { speech } from "./speech.ts"
 import type { untakenSignals } from "./untakenSignals.ts"
 
 /**
  * The whole program of the thread. It is sent there as text, so it refers to nothing outside of itself and what it is given.
- *
- * The main thread is questioned through the inspector. V8 handles such a request as an interrupt, on top of whatever runs:
- * between two steps of a loop or of a regular expression, and in `Atomics.wait`. Native code that does not return answers nothing.
  */
 export const watch = (
+  ask: ReturnType<typeof asking>,
   signals: ReturnType<typeof untakenSignals>,
-  { speak, write }: ReturnType<typeof speech>
+  { speak, write }: ReturnType<typeof speech>,
+  kill: typeof killProcess
 ): void => {
   const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads")
   const data: ThreadData = workerData
@@ -30,6 +31,8 @@ export const watch = (
   /** After the deadline a main thread that lives leaves within a few milliseconds. */
   const leavingMillis = 500
   const pollMillis = 25
+  /** What the main thread has not taken so long after it came back was not for it. */
+  const takenMillis = 1000
   /** Code that can answer does so within two, unless memory is being collected or the machine is busy. */
   const answerMillis = 300
   /** For code that has not answered before. */
@@ -38,8 +41,6 @@ export const watch = (
   const whereMillis = 5000
   /** At the end, where a flood is: between two of its turns it is nowhere. */
   const mostQuestions = 10
-  /** For the emergency hooks, all together. */
-  const hooksMillis = 500
   /** For the module that makes the report. */
   const reportMillis = 400
   /** A block that lasts so many times the threshold may have no end: it is told of while it lasts. */
@@ -56,10 +57,14 @@ export const watch = (
 
   const events: Array<Extract<ToThread, { readonly _tag: "Event" }>> = []
   let recurring = 0
+  let gracePeriod: number | undefined
   let isStarting = true
   let isStopping = false
   /** What is being released at this moment. */
   let releases = 0
+  /** When the stop has to be over; before there is one, the rollback of a start that has failed. */
+  let stopAt: number | undefined
+  let rollBackAt: number | undefined
   /** Stop signals that the main thread has taken. */
   let taken = 0
   /** The others, with the earliest time at which each can have come. */
@@ -79,32 +84,6 @@ export const watch = (
   const isInspected = (): boolean => Atomics.load(shared, data.slots.inspected) !== 0n
   const after = (millis: number): Promise<undefined> => new Promise((resolve) => setTimeout(resolve, millis, undefined))
 
-  const ask = (question: Question, millis: number): Promise<Answer | undefined> =>
-    new Promise((resolve) => {
-      if (!data.mayInspect) return resolve(undefined)
-      try {
-        const { Session } = process.getBuiltinModule("node:inspector")
-        const session = new Session()
-        session.connectToMainThread()
-        const done = (answer: Answer | undefined): void => {
-          session.disconnect()
-          resolve(answer)
-        }
-        const expression = `${data.ask}(${JSON.stringify(question)})`
-        session.post("Runtime.evaluate", { expression, returnByValue: true }, (_, answer) => {
-          const said: unknown = answer?.result.value
-          done(typeof said === "string" ? JSON.parse(said) : undefined)
-        })
-        setTimeout(() => {
-          const isSpeaking = Atomics.load(shared, data.slots.speaking) !== 0n
-          setTimeout(done, isSpeaking ? hooksMillis : 0, undefined)
-        }, millis)
-      } catch {
-        // There is no stack, and everything else goes on.
-        resolve(undefined)
-      }
-    })
-
   const line = (what: string, stack: ReadonlyArray<string>): string => {
     const message = `${data.name} ${what}`
     return data.style.json
@@ -122,19 +101,6 @@ export const watch = (
       // A bundled application has no such module.
       return undefined
     }
-  }
-
-  const kill = (): void => {
-    try {
-      process.kill(process.pid, "SIGKILL")
-    } catch {
-      // What follows needs nobody's permission.
-    }
-    // The first process of a container is spared by signals of its own; not by a trap of the processor.
-    setTimeout(() => {
-      process.getBuiltinModule("node:v8").setFlagsFromString("--allow-natives-syntax")
-      new (process.getBuiltinModule("node:vm").Script)("%SystemBreak()").runInThisContext()
-    }, 20)
   }
 
   /** What it does before it is killed. Answers whether it is to be killed all the same. */
@@ -220,11 +186,20 @@ export const watch = (
 
   const signalled = (at: number): void => {
     Atomics.store(shared, data.slots.signalled, BigInt(Math.round(at * 1e6)))
-    const start = events[0]?.event
-    if (isStopping || start?._tag !== "AppStarting") return
-    // One that has come back takes the signal itself.
-    const blocked = lastBeat
-    endAt(at + start.gracePeriod, () => beat() === blocked)
+    if (!isStopping) rearm()
+  }
+
+  /** Sets the deadline as it is known by now. Nobody has told one for a rollback, and for a signal that is not taken. */
+  const rearm = (): void => {
+    const [first] = untaken
+    clearTimeout(deadline)
+    if (stopAt !== undefined) endAt(stopAt)
+    else if (rollBackAt !== undefined) endAt(rollBackAt, () => isStarting && releases > 0 && age() > quietMillis)
+    else if (first !== undefined && gracePeriod !== undefined) {
+      // One that has come back takes the signal itself.
+      const blocked = lastBeat
+      endAt(first.at + gracePeriod, () => beat() === blocked)
+    }
   }
 
   const isSomewhere = (stack: ReadonlyArray<string>): boolean => stack.some((frame) => !frame.includes("node:"))
@@ -244,13 +219,16 @@ export const watch = (
       const told: FromThread = { millis: seen - lastBeat, stack: stall.stack }
       // eslint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
       if (told.millis >= data.stallMillis) parentPort?.postMessage(told)
-      // The main thread takes its signals itself now.
-      if (!isStopping) clearTimeout(deadline)
       stall = undefined
     }
     lastBeat = seen
+    if (data.signalPipe !== undefined) signals.forget(data.signalPipe)
+    if (untaken.length === 0) return
+    // The main thread takes them itself now.
     untaken = []
-    signals.forget()
+    if (!isStopping) rearm()
+    const at = Atomics.load(shared, data.slots.signalled)
+    setTimeout(() => Atomics.compareExchange(shared, data.slots.signalled, at, 0n), takenMillis)
   }
 
   const look = (): void => {
@@ -263,7 +241,7 @@ export const watch = (
     if (seen !== lastBeat || isInspected()) return comeBack(seen)
     const still = age()
     if (still < missedMillis) return
-    if (data.signalPipe !== undefined) hear(data.signalPipe, Math.max(lastHeard, seen), at)
+    if (data.signalPipe !== undefined) hear(data.signalPipe, Math.max(lastHeard, seen, awake), at)
     lastHeard = at
     if (still < lateMillis) return
     const block = (stall ??= { stack: [], askedAt: undefined, isTold: false, isSignalTold: false })
@@ -292,40 +270,77 @@ export const watch = (
   }
   turn()
 
-  /** A start that has failed has as long for what it had built as a stop has, and nobody has told a deadline. */
-  const rollBack = (): void => {
-    const start = events[0]?.event
-    if (!isStarting || start?._tag !== "AppStarting") return
-    endAt(now() + start.gracePeriod, () => isStarting && releases > 0 && age() > quietMillis)
+  const keep = (message: Extract<ToThread, { readonly _tag: "Event" }>): void => {
+    events.push(message)
+    // Of a stop nothing is forgotten.
+    if (isStopping || !message.recurring || ++recurring <= mostRecurring) return
+    events.splice(
+      events.findIndex((kept) => kept.recurring),
+      1
+    )
+    recurring--
   }
 
-  const takenSignal = (event: Event): string | undefined => {
-    if (event._tag === "Escalated") return event.signal
-    return event._tag === "StopRequested" && event.reason._tag === "Signal" ? event.reason.signal : undefined
+  const follow = (event: Event): void => {
+    switch (event._tag) {
+      case "AppStarting":
+        gracePeriod = event.gracePeriod
+        return rearm()
+      case "ComponentStarting":
+        // The start goes on.
+        if (releases === 0) rollBackAt = undefined
+        return
+      case "ComponentStopping":
+        // What is released while the application starts is what a failed start leaves behind.
+        if (++releases > 1 || !isStarting || rollBackAt !== undefined || gracePeriod === undefined) return
+        rollBackAt = now() + gracePeriod
+        return rearm()
+      case "ComponentStopped":
+      case "ComponentAbandoned":
+        releases--
+        return
+      case "StateChanged":
+        isStarting = false
+        // It runs its hooks itself now, and leaves.
+        if (event.to === "Exit") endAt((stopAt = now() + data.hooksMillis))
+        return
+      case "StopRequested":
+        isStopping = true
+        if (event.reason._tag === "Signal") tookSignal(event.reason.signal, 1)
+        // The main thread tells it more exactly, unless it hangs in its first turn.
+        stopAt = now() + (gracePeriod ?? 0) - (event.spent ?? 0)
+        return rearm()
+      case "Escalated":
+        return tookSignal(event.signal, taken + 1)
+      case "Ended":
+        hasEnded = true
+    }
+  }
+
+  const tookSignal = (signal: string, count: number): void => {
+    taken = count
+    known.set(signal, now())
+  }
+
+  const holdSignal = (signal: string): void => {
+    if (!isStopSignal(signal)) return
+    untaken.push({ signal, at: now() })
+    known.set(signal, now())
+    signalled(now())
   }
 
   parentPort?.on("message", (message: ToThread) => {
-    if (message._tag === "Deadline") return endAt(message.at)
-    const { event } = message
-    events.push(message)
-    if (message.recurring && ++recurring > mostRecurring) {
-      events.splice(
-        events.findIndex((kept) => kept.recurring),
-        1
-      )
-      recurring--
+    switch (message._tag) {
+      case "Event":
+        keep(message)
+        return follow(message.event)
+      case "Deadline":
+        stopAt = message.at
+        return rearm()
+      case "Held":
+        return holdSignal(message.signal)
+      case "Taken":
+        if (message.count !== taken) tookSignal(message.signal, message.count)
     }
-    if (event._tag === "StateChanged") isStarting = false
-    if (event._tag === "StopRequested") isStopping = true
-    if (event._tag === "ComponentStopping" && ++releases === 1) rollBack()
-    if (event._tag === "ComponentStopped" || event._tag === "ComponentAbandoned") releases--
-    const signal = takenSignal(event)
-    if (signal !== undefined) {
-      taken++
-      known.set(signal, now())
-    }
-    // It runs its hooks itself now, and leaves.
-    if (event._tag === "StateChanged" && event.to === "Exit") endAt(now() + hooksMillis)
-    if (event._tag === "Ended") hasEnded = true
   })
 }
