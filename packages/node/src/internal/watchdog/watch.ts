@@ -107,8 +107,8 @@ export const watch = (
   const leaveWord = async (at: number): Promise<boolean> => {
     const first = untaken[0] && { signal: untaken[0].signal, ago: at - untaken[0].at }
     const millis = at - beat()
-    // It has been asked where it is for a while: code that can answer would have.
-    let patience = stall?.askedAt === undefined ? answerMillis : answerMillis - (at - stall.askedAt)
+    // It has been asked where it is for a while: code that can answer would have, unless this thread had no time to listen.
+    let patience = stall?.askedAt === undefined ? answerMillis : answerMillis - (lastLook - stall.askedAt)
     let stack = stall?.stack ?? []
     // A block that began a moment ago has hardly been asked yet.
     for (let asked = 0; asked < mostQuestions && patience > 0 && !isSomewhere(stack); asked++) {
@@ -245,12 +245,12 @@ export const watch = (
     lastHeard = at
     if (still < lateMillis) return
     const block = (stall ??= { stack: [], askedAt: undefined, isTold: false, isSignalTold: false })
-    if (isStopping || untaken.length > 0) void import(data.reportModule).catch(() => {})
     // Between two of its turns a flood of them is nowhere: it is asked again.
     if (block.askedAt === undefined && !isSomewhere(block.stack)) {
       block.askedAt = at
       void locate(block)
-    }
+      // Not before there was time for an answer: to load it keeps this thread busy. Who floods makes the report itself.
+    } else if (isStopping || untaken.length > 0) void import(data.reportModule).catch(() => {})
     const [first] = untaken
     if (first !== undefined && !isStopping && !block.isSignalTold && still >= data.stallMillis) {
       block.isSignalTold = true
