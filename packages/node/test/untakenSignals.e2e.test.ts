@@ -27,6 +27,7 @@ class Blocked {
        import { spawn, spawnSync } from "node:child_process"
        import * as Effect from "effect/Effect"
        import * as Layer from "effect/Layer"
+       import * as Component from "quiesce/Component"
        import { Lifecycle } from "quiesce/Lifecycle"
        import * as NodeApp from "@quiesce/node/NodeApp"
        const app = Layer.effectDiscard(Effect.gen(function*() {
@@ -116,6 +117,15 @@ describe.runIf(process.platform === "linux")("a signal that a blocked event loop
       expect(app.report.duration).toBeLessThan(app.report.gracePeriod)
     })
   }
+
+  it("is seen in an application that had released something while it started", async () => {
+    const before = `
+      const short = Layer.effectDiscard(Effect.acquireRelease(Effect.void, () => Effect.void))
+      yield* Effect.scoped(Layer.build(short.pipe(Component.make("short"))))`
+    const app = new Blocked({ before, options: short })
+    const { child } = await ended(app, "SIGTERM")
+    expect([child.signal, app.report.components.map(({ name }) => name)]).toEqual(["SIGKILL", ["short", "layer#1"]])
+  })
 
   it("is not lost when thousands of others leave it no room", async () => {
     const { stdout } = await Child.inline(`

@@ -189,12 +189,15 @@ export const watch = (
     if (!isStopping) rearm()
   }
 
+  const isRollingBack = (): boolean => isStarting && releases > 0
+
   /** Sets the deadline as it is known by now. Nobody has told one for a rollback, and for a signal that is not taken. */
   const rearm = (): void => {
     const [first] = untaken
     clearTimeout(deadline)
     if (stopAt !== undefined) endAt(stopAt)
-    else if (rollBackAt !== undefined) endAt(rollBackAt, () => isStarting && releases > 0 && age() > quietMillis)
+    else if (isRollingBack() && rollBackAt !== undefined)
+      endAt(rollBackAt, () => isRollingBack() && age() > quietMillis)
     else if (first !== undefined && gracePeriod !== undefined) {
       // One that has come back takes the signal itself.
       const blocked = lastBeat
@@ -223,12 +226,12 @@ export const watch = (
     }
     lastBeat = seen
     if (data.signalPipe !== undefined) signals.forget(data.signalPipe)
+    const at = Atomics.load(shared, data.slots.signalled)
+    if (at !== 0n) setTimeout(() => Atomics.compareExchange(shared, data.slots.signalled, at, 0n), takenMillis)
     if (untaken.length === 0) return
     // The main thread takes them itself now.
     untaken = []
     if (!isStopping) rearm()
-    const at = Atomics.load(shared, data.slots.signalled)
-    setTimeout(() => Atomics.compareExchange(shared, data.slots.signalled, at, 0n), takenMillis)
   }
 
   const look = (): void => {
@@ -320,13 +323,14 @@ export const watch = (
   const tookSignal = (signal: string, count: number): void => {
     taken = count
     known.set(signal, now())
+    untaken = untaken.filter((one) => one.signal !== signal)
   }
 
   const holdSignal = (signal: string): void => {
     if (!isStopSignal(signal)) return
     untaken.push({ signal, at: now() })
     known.set(signal, now())
-    signalled(now())
+    rearm()
   }
 
   parentPort?.on("message", (message: ToThread) => {
