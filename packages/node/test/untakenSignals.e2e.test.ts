@@ -154,8 +154,9 @@ describe.runIf(process.platform === "linux")("a signal that a blocked event loop
   })
 
   it("has its whole grace period when the process stood still before it came", async () => {
-    const app = new Blocked({ block: untilFree(4500), options: "gracePeriod: 3000" })
-    await app.child.says(blocked)
+    const block = `const end = performance.now() + 4500; writeSync(1, "until then"); while (performance.now() < end);`
+    const app = new Blocked({ block, options: "gracePeriod: 3000" })
+    await app.child.says("until then")
     process.kill(app.child.pid, "SIGSTOP")
     await new Promise((resolve) => setTimeout(resolve, 3500))
     process.kill(app.child.pid, "SIGCONT")
