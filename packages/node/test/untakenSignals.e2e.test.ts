@@ -2,9 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
-import * as Schema from "effect/Schema"
-import { Report } from "quiesce/Report"
+import type { Report } from "quiesce/Report"
 import { Child } from "./support/child.ts"
+import { reportIn } from "./support/reportIn.ts"
 
 const blocked = "blocked now"
 
@@ -50,9 +50,7 @@ class Blocked {
   }
 
   get report(): Report {
-    const [file = ""] = readdirSync(join(this.folder, "reports"))
-    const json = readFileSync(join(this.folder, "reports", file), "utf8")
-    return Schema.decodeUnknownSync(Schema.fromJsonString(Report))(json)
+    return reportIn(join(this.folder, "reports"))
   }
 
   /** As a person who presses it again and again until it ends; a busy machine takes two for one. Answers how often it took. */

@@ -1,12 +1,12 @@
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
-import * as Schema from "effect/Schema"
-import { Report } from "quiesce/Report"
+import type { Report } from "quiesce/Report"
 import { Child } from "./support/child.ts"
+import { reportIn } from "./support/reportIn.ts"
 
 const grace = 1000
 /** A machine that does other things as well, and a kernel that takes gigabytes apart. */
@@ -41,10 +41,7 @@ class Faulty {
   }
 
   get report(): Report {
-    const folder = join(this.folder, "reports")
-    const files = readdirSync(folder).filter((file) => file.endsWith(".json"))
-    expect(files).toHaveLength(1)
-    return Schema.decodeUnknownSync(Schema.fromJsonString(Report))(readFileSync(join(folder, files[0] ?? ""), "utf8"))
+    return reportIn(join(this.folder, "reports"))
   }
 
   get saves(): number {

@@ -56,8 +56,8 @@ export interface Options {
   readonly reserve?: Duration.Input | undefined
 }
 
-/** The budgets of the states when none is given; the options say why. */
-export const defaults = { lameDuck: 0, drain: "10 seconds", interrupt: "5 seconds" } as const
+/** The grace period and the budgets of the states when none is given; the options say why. */
+export const defaults = { gracePeriod: "25 seconds", lameDuck: 0, drain: "10 seconds", interrupt: "5 seconds" } as const
 
 /** The options with every default filled in; durations in milliseconds. */
 export interface GracePeriod {
@@ -102,7 +102,7 @@ class EndlessGracePeriod extends Schema.TaggedError<EndlessGracePeriod>()("Endle
  * ```
  */
 export const make = Effect.fnUntraced(function* (options: Options = {}): Effect.fn.Return<GracePeriod> {
-  const total = yield* lengthOf(options.gracePeriod ?? "25 seconds")
+  const total = yield* lengthOf(options.gracePeriod ?? defaults.gracePeriod)
   if (!Number.isFinite(total)) return yield* Effect.die(new EndlessGracePeriod())
   const reserve = options.reserve === undefined ? undefined : Duration.toMillis(options.reserve)
   const reserveOf = (total: number) => (reserve === undefined ? Math.min(total / 10, 3000) : Math.min(reserve, total))

@@ -78,9 +78,8 @@ export class Watchdog {
   onEvent(event: Event): void {
     if (event._tag === "AppStarting") this.#began = now()
     this.#post({ _tag: "Event", event, recurring: isRecurring(event), began: this.#began })
-    if (event._tag === "StateChanged") this.#beat()
+    if (event._tag === "StateChanged" || event._tag === "StopRequested") this.#beat()
     if (event._tag !== "StopRequested") return
-    this.#beat()
     setInterval(() => this.#beat(), stoppingBeatMillis).unref()
     this.#tellDeadline()
   }
